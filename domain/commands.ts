@@ -1,0 +1,140 @@
+import type { Gate } from './post.ts';
+import type { Actor, RevisionRef } from './post-state.ts';
+
+interface CommandBase {
+  /** Unique per intent; a repeat with the same id is answered and not applied again. */
+  readonly commandId: string;
+  readonly actor: Actor;
+}
+
+export interface SubmitCommand extends CommandBase {
+  readonly kind: 'submit';
+  /** The draft's newest revision; used only when the post is a withdrawn draft. */
+  readonly revision: RevisionRef;
+  readonly dueAtMs: number | null;
+}
+export interface WithdrawCommand extends CommandBase {
+  readonly kind: 'withdraw';
+}
+export interface DecideCommand extends CommandBase {
+  readonly kind: 'decide';
+  readonly gate: Gate;
+  readonly verdict: 'approve' | 'reject';
+  /** The hash the decider saw. */
+  readonly hash: string;
+  /** Required for a rejection. */
+  readonly notes: string | null;
+  /** Where a rejection at the publish gate sends the post back to. */
+  readonly returnTo: Gate | null;
+}
+export interface EditCommand extends CommandBase {
+  readonly kind: 'edit';
+  readonly revision: RevisionRef;
+  /** The revision the edit was made from; another one means that somebody was faster. */
+  readonly baseRevisionId: string;
+}
+export interface ScheduleCommand extends CommandBase {
+  readonly kind: 'schedule';
+  readonly dueAtMs: number;
+}
+export interface PublishNowCommand extends CommandBase {
+  readonly kind: 'publishNow';
+  /** The publish hash the caller saw: it casts the caller's vote. */
+  readonly hash: string;
+}
+export interface RetryCommand extends CommandBase {
+  readonly kind: 'retry';
+  /** The failed targets to try again; `null` takes all of them. */
+  readonly targetIds: readonly string[] | null;
+}
+export interface CancelCommand extends CommandBase {
+  readonly kind: 'cancel';
+  readonly reason: string | null;
+}
+
+/** Everything a person can tell a post. One union, one reducer, for Updates and Signals alike. */
+export type Command =
+  | SubmitCommand
+  | WithdrawCommand
+  | DecideCommand
+  | EditCommand
+  | ScheduleCommand
+  | PublishNowCommand
+  | RetryCommand
+  | CancelCommand;
+export type CommandKind = Command['kind'];
+export const commandKinds = [
+  'submit',
+  'withdraw',
+  'decide',
+  'edit',
+  'schedule',
+  'publishNow',
+  'retry',
+  'cancel',
+] as const satisfies readonly CommandKind[];
+
+/** Why a command was refused; nothing was written. */
+export const refusalCodes = [
+  'post-closed',
+  'already-publishing',
+  'already-submitted',
+  'not-submitted',
+  'nothing-to-submit',
+  'copy-missing',
+  'media-missing',
+  'gate-not-open',
+  'gate-already-decided',
+  'gate-open',
+  'stale-hash',
+  'stale-revision',
+  'may-not-decide',
+  'author-may-not-decide',
+  'already-voted',
+  'notes-required',
+  'invalid-return',
+  'nothing-to-retry',
+  'due-time-missing',
+  'due-time-passed',
+] as const;
+export type RefusalCode = (typeof refusalCodes)[number];
+
+export interface Refusal {
+  readonly code: RefusalCode;
+  readonly message: string;
+}
+
+/** What every carried-out command answers. */
+export interface CommandAnswer {
+  readonly postId: string;
+  readonly status: string;
+  readonly blockedOn: readonly { readonly code: string; readonly message: string }[];
+  readonly revisionId: string;
+  readonly version: number;
+  /** The command had been carried out before; this is its state now. */
+  readonly repeated: boolean;
+}
+
+/** A line of the post's story, written with the projection. */
+export interface TimelineEntry {
+  readonly type: string;
+  readonly atMs: number;
+  readonly actorId: string | null;
+  readonly actorName: string | null;
+  readonly data: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+/** A decision to keep for ever. */
+export interface DecisionRecord {
+  readonly commandId: string;
+  readonly gate: Gate;
+  readonly round: number;
+  readonly verdict: 'approve' | 'reject' | 'policy';
+  readonly hash: string;
+  readonly revisionId: string;
+  readonly memberId: string | null;
+  readonly memberName: string | null;
+  readonly notes: string | null;
+  readonly returnTo: Gate | null;
+  readonly atMs: number;
+}

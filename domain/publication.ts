@@ -1,0 +1,202 @@
+import type { CommitMeaning } from './outcome.ts';
+import { unreachable } from './post.ts';
+
+/**
+ * The states of a publication row: the one place that decides who may send.
+ *
+ * Nothing was sent in `ARMED`, `DISARMED` and `NOT_SENT`; something may have been in `SENDING` and `UNKNOWN`; only a
+ * person moves `UNCONFIRMED` and `REFUSED`; `PUBLISHED` is final.
+ */
+export const publicationStates = [
+  'ARMED',
+  'DISARMED',
+  'SENDING',
+  'NOT_SENT',
+  'UNKNOWN',
+  'PUBLISHED',
+  'REFUSED',
+  'UNCONFIRMED',
+] as const;
+export type PublicationState = (typeof publicationStates)[number];
+
+/** States of which at most one row may exist per target and part; also the predicate of the unique index. */
+export const exclusiveStates = [
+  'ARMED',
+  'SENDING',
+  'UNKNOWN',
+  'PUBLISHED',
+] as const satisfies PublicationState[];
+
+/** Reads without a trace that together prove absence, when the platform has no single-use handle. */
+export const readsThatProveAbsence = 2;
+/** How often the platform is asked before a person is. */
+export const findTriesBeforeUnconfirmed = 5;
+/** How long after the claim the first byte may be written, in milliseconds. */
+export const sendDeadlineMs = 2_000;
+/** Waits before arming again after "not sent" without a delay of the platform's own, in seconds. */
+export const notSentBackoffSeconds = [1, 2, 4] as const;
+
+export interface PublicationFacts {
+  readonly state: PublicationState;
+  readonly cycle: number;
+  readonly fence: number;
+  /** The attempt that holds an `ARMED` row. */
+  readonly holder: string | null;
+  /** Reads that saw nothing, after the settle time. */
+  readonly absentReads: number;
+  /** Times the platform could not be asked or could not tell. */
+  readonly findTries: number;
+}
+
+export type PublicationEvent =
+  | { readonly kind: 'arm'; readonly cycle: number; readonly holder: string }
+  | { readonly kind: 'disarm' }
+  | { readonly kind: 'release'; readonly fence: number; readonly matches: boolean }
+  | { readonly kind: 'accepted' }
+  | { readonly kind: 'failed'; readonly meaning: CommitMeaning }
+  | { readonly kind: 'sender-lost' }
+  | { readonly kind: 'found' }
+  | { readonly kind: 'absent'; readonly proof: 'single-use-handle' | 'read' }
+  | { readonly kind: 'cannot-tell'; readonly final: boolean };
+
+export type PublicationMove =
+  | {
+      readonly kind: 'to';
+      readonly state: PublicationState;
+      readonly fence: number;
+      readonly newCycle?: true;
+    }
+  /** The row stays; `absentReads` and `findTries` may rise. */
+  | { readonly kind: 'stay'; readonly absentReads?: number; readonly findTries?: number }
+  | { readonly kind: 'refused'; readonly reason: PublicationRefusal };
+
+export const publicationRefusals = [
+  'already-publishing',
+  'already-published',
+  'needs-reconcile',
+  'needs-person',
+  'superseded',
+  'not-armed',
+  'not-sending',
+  'not-unknown',
+] as const;
+export type PublicationRefusal = (typeof publicationRefusals)[number];
+
+const to = (state: PublicationState, fence: number): PublicationMove => ({ kind: 'to', state, fence });
+const refused = (reason: PublicationRefusal): PublicationMove => ({ kind: 'refused', reason });
+
+/**
+ * The table of the publication row: what an event does to a row in a state (`null`: there is no row yet).
+ * The SQL in `db/publications.ts` asks this function while it holds the row's lock; the one exception is `release`,
+ * a single conditional statement that a test holds equal to it.
+ */
+export function movePublication(row: PublicationFacts | null, event: PublicationEvent): PublicationMove {
+  switch (event.kind) {
+    case 'arm':
+      return arm(row, event);
+    case 'disarm':
+      return disarm(row);
+    case 'release':
+      return release(row, event);
+    case 'accepted':
+      return row?.state === 'SENDING' ? to('PUBLISHED', row.fence) : late(row, 'not-sending');
+    case 'failed':
+      return row?.state === 'SENDING'
+        ? to(stateAfterFailure(event.meaning), row.fence)
+        : late(row, 'not-sending');
+    case 'sender-lost':
+      return row?.state === 'SENDING' ? to('UNKNOWN', row.fence) : late(row, 'not-sending');
+    case 'found':
+      return row?.state === 'UNKNOWN' ? to('PUBLISHED', row.fence) : late(row, 'not-unknown');
+    case 'absent':
+      return absent(row, event.proof);
+    case 'cannot-tell':
+      return cannotTell(row, event.final);
+    default:
+      return unreachable(event, 'publication event');
+  }
+}
+
+const late = (row: PublicationFacts | null, reason: PublicationRefusal): PublicationMove =>
+  refused(row?.state === 'PUBLISHED' ? 'already-published' : reason);
+
+function arm(row: PublicationFacts | null, event: { cycle: number; holder: string }): PublicationMove {
+  if (row === null) return to('ARMED', 1);
+  switch (row.state) {
+    case 'ARMED':
+      return row.holder === event.holder ? { kind: 'stay' } : to('ARMED', row.fence + 1);
+    case 'DISARMED':
+    case 'NOT_SENT':
+      return event.cycle > row.cycle ? newCycle(row) : to('ARMED', row.fence + 1);
+    case 'SENDING':
+    case 'UNKNOWN':
+      return refused('needs-reconcile');
+    case 'PUBLISHED':
+      return refused('already-published');
+    case 'REFUSED':
+    case 'UNCONFIRMED':
+      return event.cycle > row.cycle ? newCycle(row) : refused('needs-person');
+    default:
+      return unreachable(row.state, 'publication state');
+  }
+}
+
+const newCycle = (row: PublicationFacts): PublicationMove => ({
+  kind: 'to',
+  state: 'ARMED',
+  fence: row.fence + 1,
+  newCycle: true,
+});
+
+function disarm(row: PublicationFacts | null): PublicationMove {
+  if (row === null) return { kind: 'stay' };
+  switch (row.state) {
+    case 'ARMED':
+      return to('DISARMED', row.fence + 1);
+    case 'SENDING':
+    case 'UNKNOWN':
+      return refused('already-publishing');
+    case 'PUBLISHED':
+      return refused('already-published');
+    case 'DISARMED':
+    case 'NOT_SENT':
+    case 'REFUSED':
+    case 'UNCONFIRMED':
+      return { kind: 'stay' };
+    default:
+      return unreachable(row.state, 'publication state');
+  }
+}
+
+function release(row: PublicationFacts | null, event: { fence: number; matches: boolean }): PublicationMove {
+  if (row?.state !== 'ARMED') return late(row, 'not-armed');
+  if (row.fence !== event.fence) return refused('superseded');
+  return event.matches ? to('SENDING', row.fence) : to('DISARMED', row.fence + 1);
+}
+
+function stateAfterFailure(meaning: CommitMeaning): PublicationState {
+  switch (meaning) {
+    case 'refused':
+      return 'REFUSED';
+    case 'not-sent':
+      return 'NOT_SENT';
+    case 'unknown':
+      return 'UNKNOWN';
+    default:
+      return unreachable(meaning, 'meaning of a failed commit');
+  }
+}
+
+function absent(row: PublicationFacts | null, proof: 'single-use-handle' | 'read'): PublicationMove {
+  if (row?.state !== 'UNKNOWN') return late(row, 'not-unknown');
+  const absentReads = row.absentReads + 1;
+  if (proof === 'single-use-handle' || absentReads >= readsThatProveAbsence) return to('NOT_SENT', row.fence);
+  return { kind: 'stay', absentReads };
+}
+
+function cannotTell(row: PublicationFacts | null, final: boolean): PublicationMove {
+  if (row?.state !== 'UNKNOWN') return late(row, 'not-unknown');
+  const findTries = row.findTries + 1;
+  if (final || findTries >= findTriesBeforeUnconfirmed) return to('UNCONFIRMED', row.fence);
+  return { kind: 'stay', findTries };
+}

@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto';
+import canonicalizeJson from 'canonicalize';
+import type { PostType } from './post.ts';
+
+/** One piece of media in a revision, by the hash of its bytes. */
+export interface RevisionMedia {
+  readonly mediaId: string;
+  readonly sha256: string;
+  readonly altText: string | null;
+}
+
+export interface RevisionTarget {
+  readonly targetId: string;
+  readonly profileId: string;
+  /** Copy for this target alone; `null` takes the base copy. */
+  readonly copy: string | null;
+}
+
+/** Everything a revision says. Immutable once stored; whoever approves, approves its hashes. */
+export interface RevisionContent {
+  readonly type: PostType;
+  readonly copy: string;
+  readonly media: readonly RevisionMedia[];
+  readonly targets: readonly RevisionTarget[];
+}
+
+export interface RevisionHashes {
+  /** All copy that will be public. Alt texts come with the media and belong to the design. */
+  readonly contentHash: string;
+  /** Media by the SHA-256 of their bytes, order, alt text, and the post type. */
+  readonly designHash: string;
+  /** Both, and the targets. */
+  readonly publishHash: string;
+}
+
+/** Hashes a revision. Canonical JSON (RFC 8785), SHA-256, hex: equal content gives equal hashes on every machine. */
+export function hashRevision(content: RevisionContent): RevisionHashes {
+  const contentHash = hashOf({
+    copy: content.copy,
+    overrides: sortedTargets(content).map((target) => [target.targetId, target.copy]),
+  });
+  const designHash = hashOf({
+    type: content.type,
+    media: content.media.map((item) => [item.sha256, item.altText]),
+  });
+  const publishHash = hashOf({
+    contentHash,
+    designHash,
+    targets: sortedTargets(content).map((target) => [target.targetId, target.profileId]),
+  });
+  return { contentHash, designHash, publishHash };
+}
+
+const sortedTargets = (content: RevisionContent): RevisionTarget[] =>
+  content.targets.toSorted((left, right) => (left.targetId < right.targetId ? -1 : 1));
+
+/** SHA-256 in hex of the canonical JSON of a plain value. */
+export function hashOf(value: unknown): string {
+  const canonical = canonicalizeJson(value);
+  if (canonical === undefined) throw new Error('Only plain JSON values can be hashed');
+  return createHash('sha256').update(canonical, 'utf8').digest('hex');
+}
