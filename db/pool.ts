@@ -1,0 +1,36 @@
+import { Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import type { SystemDatabase } from './tenant-database.ts';
+
+// bigint columns here are sizes and identity ids, far below 2^53.
+pg.types.setTypeParser(pg.types.builtins.INT8, Number);
+
+export interface PoolOptions {
+  readonly connectionString: string;
+  /** Most connections of this process (default 10). */
+  readonly max?: number;
+  /** Shown in `pg_stat_activity`. */
+  readonly applicationName: string;
+  /** Told of errors on idle connections; the pool replaces them by itself. */
+  readonly onIdleError: (error: Error) => void;
+}
+
+/** Opens a pool. Waiting for a connection is bounded at 5 s, a statement at 10 s, so that nothing hangs on the database. */
+export function openPool(options: PoolOptions): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: options.connectionString,
+    max: options.max ?? 10,
+    application_name: options.applicationName,
+    connectionTimeoutMillis: 5_000,
+    statement_timeout: 10_000,
+    query_timeout: 12_000,
+    idle_in_transaction_session_timeout: 15_000,
+    keepAlive: true,
+  });
+  pool.on('error', options.onIdleError);
+  return pool;
+}
+
+/** The handle for tables without a tenant. */
+export const systemDatabase = (pool: pg.Pool): SystemDatabase =>
+  new Kysely({ dialect: new PostgresDialect({ pool }) });

@@ -1,0 +1,288 @@
+import type { ColumnType, Generated, JSONColumnType } from 'kysely';
+import type { Block } from '../domain/lifecycle.ts';
+import type { GatePolicyLayer, LatenessRule, PolicyLayer, PostPolicy } from '../domain/policy.ts';
+import type { AccountKind, Gate, Platform, PostStatus, PostType, Role } from '../domain/post.ts';
+import type { GateState, TargetPhase } from '../domain/post-state.ts';
+import type { PublicationState } from '../domain/publication.ts';
+import type { RevisionContent } from '../domain/revision.ts';
+
+export type { GatePolicyLayer, LatenessRule };
+
+/** jsonb: read as the value, written as its JSON text. */
+type Json<T> = ColumnType<T, string, string>;
+type OptionalJson<T> = ColumnType<T | null, string | null | undefined, string | null>;
+/** Filled from the tenant of the connection; never written by hand. */
+type TenantId = Generated<string>;
+type CreatedAt = ColumnType<Date, Date | undefined, never>;
+type Touched = ColumnType<Date, Date | undefined, Date>;
+
+export interface TenantsTable {
+  id: string;
+  name: string;
+  tier: Generated<'basic' | 'pro' | 'enterprise'>;
+  time_zone: Generated<string>;
+  mode: Generated<'live' | 'sandbox'>;
+  policy: ColumnType<PolicyLayer, string | undefined, string>;
+  policy_version: Generated<number>;
+  row_version: Generated<number>;
+  created_at: CreatedAt;
+  updated_at: Touched;
+}
+
+export interface MembersTable {
+  tenant_id: TenantId;
+  id: string;
+  subject: string;
+  name: string;
+  email: string | null;
+  role: Role;
+  profile_ids: string[] | null;
+  active: Generated<boolean>;
+  created_at: CreatedAt;
+}
+
+export interface GrantsTable {
+  tenant_id: TenantId;
+  id: string;
+  platform: Platform;
+  access_token: Buffer;
+  expires_at: Date | null;
+  created_at: CreatedAt;
+}
+
+export interface ProfilesTable {
+  tenant_id: TenantId;
+  id: string;
+  grant_id: string;
+  platform: Platform;
+  account_kind: AccountKind;
+  external_id: string;
+  name: string;
+  health: Generated<'active' | 'expiring' | 'needs-reconnect'>;
+  policy: ColumnType<PolicyLayer, string | undefined, string>;
+  row_version: Generated<number>;
+  created_at: CreatedAt;
+  updated_at: Touched;
+}
+
+export interface MediaTable {
+  tenant_id: TenantId;
+  id: string;
+  state: Generated<'pending' | 'ready' | 'refused'>;
+  file_name: string;
+  declared_content_type: string;
+  declared_size_bytes: number;
+  upload_key: string;
+  object_key: string | null;
+  sha256: string | null;
+  content_type: string | null;
+  size_bytes: number | null;
+  width: number | null;
+  height: number | null;
+  duration_seconds: number | null;
+  refusal: OptionalJson<{ code: string; message: string }>;
+  created_by: string;
+  created_at: CreatedAt;
+  completed_at: Date | null;
+}
+
+/** What `decidableByMe` and the post's page need to know of the gate that waits. */
+export interface OpenGateDetail {
+  readonly gate: Gate;
+  readonly round: number;
+  readonly hash: string;
+  readonly decidersOfAll: readonly { roles: readonly Role[]; memberIds: readonly string[] }[];
+  /** The member who may not approve; `null` where the policy lets the author decide. */
+  readonly excludedAuthorId: string | null;
+  readonly voterIds: readonly string[];
+}
+
+export interface PostsTable {
+  tenant_id: TenantId;
+  id: string;
+  type: PostType;
+  origin: Generated<'human' | 'ai'>;
+  status: Generated<PostStatus>;
+  blocked_on: ColumnType<readonly Block[], string | undefined, string>;
+  open_gate: Gate | null;
+  open_gate_detail: OptionalJson<OpenGateDetail>;
+  gates: OptionalJson<Record<Gate, GateState>>;
+  policy: OptionalJson<PostPolicy>;
+  revision_id: string;
+  revision_number: number;
+  copy: string;
+  due_at: Date | null;
+  due_local: string | null;
+  due_zone: string | null;
+  content_approved_at: Date | null;
+  design_approved_at: Date | null;
+  publish_approved_at: Date | null;
+  assignee_id: string | null;
+  created_by: string;
+  submitted_at: Date | null;
+  archived: Generated<boolean>;
+  projection_epoch: Generated<number>;
+  projection_version: Generated<number>;
+  barrier_epoch: Generated<number>;
+  barrier_version: Generated<number>;
+  row_version: Generated<number>;
+  created_at: CreatedAt;
+  updated_at: Touched;
+}
+
+export interface RevisionsTable {
+  tenant_id: TenantId;
+  id: string;
+  post_id: string;
+  number: number;
+  content: JSONColumnType<RevisionContent>;
+  content_hash: string;
+  design_hash: string;
+  publish_hash: string;
+  authors: JSONColumnType<Record<Gate, string>>;
+  created_by: string;
+  created_at: CreatedAt;
+}
+
+export interface TargetsTable {
+  tenant_id: TenantId;
+  id: string;
+  post_id: string;
+  profile_id: string;
+  position: number;
+  phase: Generated<TargetPhase>;
+  cycle: Generated<number>;
+  public_id: string | null;
+  permalink: string | null;
+  published_at: Date | null;
+  error_code: string | null;
+  error_message: string | null;
+}
+
+export interface DecisionsTable {
+  tenant_id: TenantId;
+  post_id: string;
+  command_id: string;
+  gate: Gate;
+  round: number;
+  verdict: 'approve' | 'reject' | 'policy';
+  hash: string;
+  revision_id: string;
+  member_id: string | null;
+  member_name: string | null;
+  notes: string | null;
+  return_to: Gate | null;
+  decided_at: Date;
+}
+
+export interface PostEventsTable {
+  tenant_id: TenantId;
+  id: Generated<string>;
+  transaction_id: Generated<string>;
+  post_id: string;
+  event_key: string;
+  type: string;
+  occurred_at: Date;
+  actor_id: string | null;
+  actor_name: string | null;
+  data: Json<Record<string, string | number | boolean | null>>;
+}
+
+export interface PostRunsTable {
+  tenant_id: TenantId;
+  post_id: string;
+  run_id: string;
+  epoch: number;
+  first_seen_at: CreatedAt;
+}
+
+export interface OutboxTable {
+  tenant_id: TenantId;
+  id: string;
+  kind: 'start-post';
+  post_id: string;
+  input: Json<unknown>;
+  created_at: CreatedAt;
+  done_at: Date | null;
+}
+
+/** What a platform prepared, as stored: plain JSON without secrets. */
+export interface StoredHandle {
+  readonly ids: Readonly<Record<string, string | readonly string[]>>;
+  readonly expiresAt: string | null;
+}
+
+export interface PreparationsTable {
+  tenant_id: TenantId;
+  target_id: string;
+  revision_id: string;
+  handle: Json<StoredHandle>;
+  expires_at: Date | null;
+  created_at: CreatedAt;
+}
+
+export interface PublicationsTable {
+  tenant_id: TenantId;
+  id: string;
+  post_id: string;
+  target_id: string;
+  part: Generated<number>;
+  cycle: number;
+  state: PublicationState;
+  fence: number;
+  holder: string | null;
+  revision_id: string;
+  approved_hash: string;
+  due_at: Date;
+  handle: OptionalJson<StoredHandle>;
+  send_started_at: Date | null;
+  send_deadline: Date | null;
+  give_up_at: Date | null;
+  absent_reads: Generated<number>;
+  find_tries: Generated<number>;
+  public_id: string | null;
+  permalink: string | null;
+  published_at: Date | null;
+  error_code: string | null;
+  error_message: string | null;
+  created_at: CreatedAt;
+  updated_at: Touched;
+}
+
+export interface IdempotencyKeysTable {
+  tenant_id: TenantId;
+  subject: string;
+  route: string;
+  key: string;
+  body_hash: string;
+  claimed_until: Date;
+  status: number | null;
+  response: Buffer | null;
+  created_at: CreatedAt;
+}
+
+export interface TenantKeysTable {
+  tenant_id: TenantId;
+  id: string;
+  wrapped_key: Buffer;
+  created_at: CreatedAt;
+}
+
+export interface Database {
+  tenants: TenantsTable;
+  members: MembersTable;
+  grants: GrantsTable;
+  profiles: ProfilesTable;
+  media: MediaTable;
+  posts: PostsTable;
+  revisions: RevisionsTable;
+  targets: TargetsTable;
+  decisions: DecisionsTable;
+  post_events: PostEventsTable;
+  post_runs: PostRunsTable;
+  outbox: OutboxTable;
+  preparations: PreparationsTable;
+  publications: PublicationsTable;
+  idempotency_keys: IdempotencyKeysTable;
+  tenant_keys: TenantKeysTable;
+}

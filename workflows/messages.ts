@@ -1,0 +1,64 @@
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type {
+  CancelCommand,
+  CommandAnswer,
+  DecideCommand,
+  EditCommand,
+  PublishNowCommand,
+  RetryCommand,
+  ScheduleCommand,
+  SubmitCommand,
+  WithdrawCommand,
+} from '../domain/commands.ts';
+import type { NewPost, PostState } from '../domain/post-state.ts';
+
+/** What a post's run starts with. `carried` is set by continue-as-new alone. */
+export interface PostWorkflowInput {
+  readonly post: NewPost;
+  /** Who submitted the post. */
+  readonly submittedBy: { readonly memberId: string; readonly name: string };
+  readonly settings: PostRunSettings;
+  readonly carried?: PostState;
+}
+
+/** Settings a run keeps for its life, so that a change of configuration never breaks a replay. */
+export interface PostRunSettings {
+  /** How long before the due time a target is armed, in milliseconds (default 10,000). */
+  readonly armLeadMs: number;
+  /** Whether Signals are taken from hosts without a waiting caller (default false). */
+  readonly acceptSignals: boolean;
+  /** Continue as new after this many events, for tests; by default when the server suggests it. */
+  readonly continueAsNewAfterEvents?: number;
+}
+
+/** The type name under which runs are started. */
+export const postWorkflowType = 'postWorkflow';
+
+/**
+ * Every command is an Update (the caller learns the verdict) and a Signal of the same name. A refused Update fails with
+ * an `ApplicationFailure` whose `type` is a `RefusalCode`; a refused Signal is logged with its sender.
+ */
+export const updates = {
+  submit: defineUpdate<CommandAnswer, [SubmitCommand]>('submit'),
+  withdraw: defineUpdate<CommandAnswer, [WithdrawCommand]>('withdraw'),
+  decide: defineUpdate<CommandAnswer, [DecideCommand]>('decide'),
+  edit: defineUpdate<CommandAnswer, [EditCommand]>('edit'),
+  schedule: defineUpdate<CommandAnswer, [ScheduleCommand]>('schedule'),
+  publishNow: defineUpdate<CommandAnswer, [PublishNowCommand]>('publishNow'),
+  retry: defineUpdate<CommandAnswer, [RetryCommand]>('retry'),
+  cancel: defineUpdate<CommandAnswer, [CancelCommand]>('cancel'),
+} as const;
+
+export const signals = {
+  submit: defineSignal<[SubmitCommand]>('submit'),
+  withdraw: defineSignal<[WithdrawCommand]>('withdraw'),
+  decide: defineSignal<[DecideCommand]>('decide'),
+  edit: defineSignal<[EditCommand]>('edit'),
+  schedule: defineSignal<[ScheduleCommand]>('schedule'),
+  publishNow: defineSignal<[PublishNowCommand]>('publishNow'),
+  retry: defineSignal<[RetryCommand]>('retry'),
+  cancel: defineSignal<[CancelCommand]>('cancel'),
+} as const;
+
+/** The post as the run sees it: ids, hashes, times, states. */
+export const stateQuery = defineQuery<PostState>('state');
