@@ -211,8 +211,8 @@ class PipelinedQuery extends BaseQuery {
   }
 
   override handleCommandComplete(message: unknown, connection: unknown): void {
-    if (this.#outstanding === 0) return super.handleCommandComplete(message, connection);
-    this.#outstanding -= 1;
+    if (this.#outstanding === 0) super.handleCommandComplete(message, connection);
+    else this.#outstanding -= 1;
   }
 }
 

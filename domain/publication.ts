@@ -99,7 +99,7 @@ export function movePublication(row: PublicationFacts | null, event: Publication
     case 'release':
       return release(row, event);
     case 'accepted':
-      return row?.state === 'SENDING' ? to('PUBLISHED', row.fence) : late(row, 'not-sending');
+      return accepted(row);
     case 'failed':
       return row?.state === 'SENDING'
         ? to(stateAfterFailure(event.meaning), row.fence)
@@ -115,6 +115,12 @@ export function movePublication(row: PublicationFacts | null, event: Publication
     default:
       return unreachable(event, 'publication event');
   }
+}
+
+/** A receipt in hand is proof, also for a sender that came back after it had been given up. */
+function accepted(row: PublicationFacts | null): PublicationMove {
+  const awaited = row?.state === 'SENDING' || row?.state === 'UNKNOWN' || row?.state === 'UNCONFIRMED';
+  return row && awaited ? to('PUBLISHED', row.fence) : late(row, 'not-sending');
 }
 
 const late = (row: PublicationFacts | null, reason: PublicationRefusal): PublicationMove =>

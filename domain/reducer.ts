@@ -130,6 +130,8 @@ function withdraw(state: PostState, command: WithdrawCommand, nowMs: number): Re
 
 function decide(state: PostState, command: DecideCommand, nowMs: number): Reduction {
   if (state.draft) return refuse('not-submitted', 'The post is a draft; nothing can be decided');
+  const sending = refuseSending(state);
+  if (sending) return sending;
   if (!gatesOf(state.type).includes(command.gate))
     return refuse('gate-not-open', `A ${state.type} post does not pass the ${command.gate} gate`);
   const current = hashFor(command.gate, state.revision);
@@ -235,8 +237,8 @@ function edit(state: PostState, command: EditCommand, nowMs: number): Reduction 
       'stale-revision',
       `The post has been edited since; its revision is now ${state.revision.number}`,
     );
-  if (state.targets.some((target) => target.phase === 'RECONCILING'))
-    return refuse('already-publishing', 'A target is being sent; its outcome must be known first');
+  const sending = refuseSending(state);
+  if (sending) return sending;
   const changed = gates.filter((gate) => hashFor(gate, command.revision) !== hashFor(gate, state.revision));
   const edited = reopenGates({ ...state, revision: command.revision }, changed);
   return accepted(edited, [
@@ -247,7 +249,18 @@ function edit(state: PostState, command: EditCommand, nowMs: number): Reduction 
   ]);
 }
 
+/** What was sent, or may have been, can no longer be decided or changed; the other targets wait for its outcome. */
+function refuseSending(state: PostState): Reduction | null {
+  const movable = (target: TargetState) => target.phase === 'WAITING' || target.phase === 'FAILED';
+  const sending = (target: TargetState) => target.phase === 'ARMING' || target.phase === 'RECONCILING';
+  if (state.targets.some(sending) || !state.targets.some(movable))
+    return refuse('already-publishing', 'The post is being sent, or has been');
+  return null;
+}
+
 function schedule(state: PostState, command: ScheduleCommand, nowMs: number): Reduction {
+  const sending = refuseSending(state);
+  if (sending) return sending;
   if (command.dueAtMs <= nowMs)
     return refuse('due-time-passed', `The due time ${new Date(command.dueAtMs).toISOString()} has passed`);
   return accepted({ ...state, dueAtMs: command.dueAtMs }, [

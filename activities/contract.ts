@@ -1,0 +1,122 @@
+import type { DecisionRecord, TimelineEntry } from '../domain/commands.ts';
+import type { Readiness } from '../domain/lifecycle.ts';
+import type { CommitMeaning } from '../domain/outcome.ts';
+import type { Role } from '../domain/post.ts';
+import type { PostState, TargetError } from '../domain/post-state.ts';
+
+/** What crosses between the post workflow and its activities: ids, hashes, times and states; never content or secrets. */
+
+export interface ProjectInput {
+  readonly state: PostState;
+  readonly readiness: Readiness;
+  readonly timeline: readonly TimelineEntry[];
+  readonly decisions: readonly DecisionRecord[];
+}
+
+export interface TargetInput {
+  readonly tenantId: string;
+  readonly postId: string;
+  readonly targetId: string;
+  readonly revisionId: string;
+  /** The publish hash that was approved; what is sent must have it. */
+  readonly approvedHash: string;
+}
+
+export interface ArmTargetInput extends TargetInput {
+  readonly cycle: number;
+  readonly version: number;
+  readonly dueAtMs: number;
+}
+
+export type ArmTargetResult =
+  | { readonly kind: 'armed'; readonly publicationId: string; readonly fence: number }
+  | { readonly kind: 'superseded' }
+  | { readonly kind: 'needs-reconcile' }
+  /** What was prepared has expired or was dropped. */
+  | { readonly kind: 'unprepared' }
+  | TargetSettled;
+
+export interface ReleaseTargetInput extends TargetInput {
+  readonly publicationId: string;
+  readonly fence: number;
+  readonly dueAtMs: number;
+}
+
+export interface Published {
+  readonly kind: 'published';
+  readonly publicId: string;
+  readonly permalink: string | null;
+  readonly publishedAtMs: number;
+}
+
+/** Outcomes after which the run need not ask any more. */
+export type TargetSettled =
+  | Published
+  | { readonly kind: 'refused'; readonly error: TargetError }
+  | { readonly kind: 'unconfirmed'; readonly error: TargetError };
+
+export type ReleaseTargetResult =
+  | TargetSettled
+  | {
+      readonly kind: 'not-sent';
+      readonly error: TargetError;
+      /** The platform's own delay in milliseconds; `null` leaves it to the back-off. */
+      readonly retryAfterMs: number | null;
+      readonly handleIsDead: boolean;
+    }
+  | { readonly kind: 'unknown'; readonly error: TargetError }
+  | { readonly kind: 'disarmed' }
+  /** The platform has answered and the row could not be written: the verdict goes through the history instead. */
+  | { readonly kind: 'unrecorded'; readonly verdict: UnrecordedVerdict };
+
+export type UnrecordedVerdict =
+  | Published
+  | {
+      readonly kind: 'failed';
+      readonly meaning: CommitMeaning;
+      readonly error: TargetError;
+      readonly retryAfterMs: number | null;
+      readonly handleIsDead: boolean;
+    };
+
+export interface RecordVerdictInput {
+  readonly tenantId: string;
+  readonly publicationId: string;
+  readonly fence: number;
+  readonly verdict: UnrecordedVerdict;
+}
+
+export type ReconcileTargetResult =
+  | TargetSettled
+  | {
+      readonly kind: 'not-sent';
+      readonly error: TargetError;
+      readonly retryAfterMs: 0;
+      readonly handleIsDead: boolean;
+    };
+
+export interface DisarmTargetsInput {
+  readonly tenantId: string;
+  readonly postId: string;
+  readonly targetIds: readonly string[];
+  readonly version: number;
+  readonly allOrNothing: boolean;
+}
+
+export interface DisarmTargetsResult {
+  readonly sendingTargetIds: readonly string[];
+}
+
+export interface MemberFacts {
+  readonly memberId: string;
+  readonly role: Role;
+  readonly name: string;
+}
+
+/** Failure types activities give to what the workflow must tell apart. */
+export const failureTypes = {
+  /** Ask again after the delay; expected, not an error. */
+  notYet: 'not-yet',
+  /** The revision stored is not the one that was approved, or part of it is gone. */
+  revisionMismatch: 'revision-mismatch',
+} as const;

@@ -1,0 +1,87 @@
+import type pg from 'pg';
+import type {
+  Account,
+  MediaAccess,
+  PlatformAdapter,
+  PublicContent,
+} from '../adapters/platforms/publisher.ts';
+import type { Registry } from '../adapters/platforms/registry.ts';
+import type { Envelopes } from '../adapters/secrets/envelope.ts';
+import type { ObjectStorage } from '../adapters/storage/s3.ts';
+import { findPublishContent, type PublishContent } from '../db/publish-content.ts';
+import { forTenant, type TenantDatabase } from '../db/tenant-database.ts';
+import type { Clock } from './clock.ts';
+import type { TargetInput } from './contract.ts';
+import type { RunDirectory } from './maintenance.ts';
+
+/** What the worker gives its activities. */
+export interface ActivityDependencies {
+  readonly pool: pg.Pool;
+  readonly clock: Clock;
+  readonly registry: Registry;
+  readonly storage: Pick<ObjectStorage, 'presignDownload' | 'read'>;
+  readonly envelopes: Envelopes;
+  /** To start runs from the outbox and to look at open runs; absent where no maintenance runs. */
+  readonly runs?: RunDirectory;
+  /** Told of each step of a publication; where a test stops the process. */
+  readonly failpoint?: (name: Failpoint) => Promise<void>;
+}
+
+/** Places at which a crash test may stop the process. */
+export type Failpoint = 'before-arm' | 'armed' | 'sending' | 'platform-answered' | 'receipt-committed';
+
+/** Everything needed to act for one target: its content, its account, and the platform's adapter. */
+export interface PublishingContext {
+  readonly database: TenantDatabase;
+  readonly stored: PublishContent;
+  readonly account: Account;
+  readonly content: PublicContent;
+  readonly adapter: PlatformAdapter;
+}
+
+/** Loads a target of an approved revision; the token is decrypted here and lives no longer than the activity. */
+export async function loadPublishing(
+  dependencies: ActivityDependencies,
+  input: TargetInput,
+): Promise<PublishingContext | undefined> {
+  const database = forTenant(dependencies.pool, input.tenantId);
+  const stored = await findPublishContent(database, input.tenantId, input.revisionId, input.targetId);
+  if (!stored) return undefined;
+  const { profile, grant, mode } = stored;
+  const opened = dependencies.envelopes.open(grant.sealedAccessToken, {
+    tenantId: input.tenantId,
+    table: 'grants',
+    column: 'access_token',
+    rowId: grant.id,
+  });
+  return {
+    database,
+    stored,
+    account: {
+      platform: profile.platform,
+      kind: profile.accountKind,
+      externalId: profile.externalId,
+      accessToken: Buffer.from(opened).toString('utf8'),
+    },
+    content: { type: stored.type, text: stored.text, media: stored.media },
+    adapter: dependencies.registry.adapterFor({
+      platform: profile.platform,
+      kind: profile.accountKind,
+      mode,
+    }),
+  };
+}
+
+/** Access to the approved bytes: private objects, by a presigned address or read by us. */
+export function mediaAccess(dependencies: ActivityDependencies, stored: PublishContent): MediaAccess {
+  const keyOf = (mediaId: string): string => {
+    const medium = stored.media.find((candidate) => candidate.mediaId === mediaId);
+    if (!medium) throw new Error(`Medium ${mediaId} is not part of the revision`);
+    return medium.objectKey;
+  };
+  return {
+    url: (item, livesForSeconds) =>
+      dependencies.storage.presignDownload(keyOf(item.mediaId), livesForSeconds),
+    bytes: (item) => dependencies.storage.read(keyOf(item.mediaId), item.sizeBytes + 1),
+  };
+}

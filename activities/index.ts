@@ -1,0 +1,13 @@
+import type { ActivityDependencies } from './dependencies.ts';
+import { createMaintenanceActivities } from './maintenance.ts';
+import { createProjectionActivities } from './projection.ts';
+import { createPublishingActivities } from './publishing.ts';
+
+/** All activities, closed over what they need. The worker registers them; workflows see only their types. */
+export const createActivities = (dependencies: ActivityDependencies) => ({
+  ...createProjectionActivities(dependencies),
+  ...createPublishingActivities(dependencies),
+  ...createMaintenanceActivities(dependencies),
+});
+
+export type Activities = ReturnType<typeof createActivities>;

@@ -1,0 +1,27 @@
+import { activityInfo } from '@temporalio/activity';
+import { projectPost } from '../db/projections.ts';
+import { forTenant } from '../db/tenant-database.ts';
+import type { MemberFacts, ProjectInput } from './contract.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+
+export function createProjectionActivities({ pool }: ActivityDependencies) {
+  return {
+    /** Writes what the run knows into the post's rows. May run twice: rows take only a newer (epoch, version). */
+    async projectPost(input: ProjectInput): Promise<void> {
+      const runId = activityInfo().workflowExecution?.runId;
+      if (!runId) throw new Error('A projection belongs to a workflow run');
+      await projectPost(forTenant(pool, input.state.tenantId), { ...input, runId });
+    },
+
+    /** Looks a member up for a Signal, whose sender nobody has checked. `null`: no such active member. */
+    async findMember(input: { tenantId: string; memberId: string }): Promise<MemberFacts | null> {
+      const row = await forTenant(pool, input.tenantId)
+        .selectFrom('members')
+        .select(['id', 'role', 'name'])
+        .where('id', '=', input.memberId)
+        .where('active', '=', true)
+        .executeTakeFirst();
+      return row ? { memberId: row.id, role: row.role, name: row.name } : null;
+    },
+  };
+}

@@ -1,0 +1,76 @@
+import { type Selectable, sql } from 'kysely';
+import type { MediaTable } from './schema.ts';
+import type { TenantExecutor } from './tenant-database.ts';
+
+export type MediaRow = Selectable<MediaTable>;
+export type NewMedia = Pick<
+  MediaRow,
+  'id' | 'file_name' | 'declared_content_type' | 'declared_size_bytes' | 'upload_key' | 'created_by'
+>;
+
+/** What the probe learnt about the bytes, and where they now are. */
+export interface ReadyMedia {
+  readonly object_key: string;
+  readonly sha256: string;
+  readonly content_type: string;
+  readonly size_bytes: number;
+  readonly width: number;
+  readonly height: number;
+  readonly duration_seconds: number | null;
+}
+
+/** Announces an upload; the same id again changes nothing. */
+export async function insertMedia(database: TenantExecutor, media: NewMedia): Promise<void> {
+  await database
+    .insertInto('media')
+    .values(media)
+    .onConflict((conflict) => conflict.columns(['tenant_id', 'id']).doNothing())
+    .execute();
+}
+
+export const findMedia = (database: TenantExecutor, id: string): Promise<MediaRow | undefined> =>
+  database.selectFrom('media').selectAll().where('id', '=', id).executeTakeFirst();
+
+export const listMediaById = (database: TenantExecutor, ids: readonly string[]): Promise<MediaRow[]> =>
+  database
+    .selectFrom('media')
+    .selectAll()
+    .where(sql<boolean>`id = any(${[...ids]}::uuid[])`)
+    .execute();
+
+/** Lists media by id, after `afterId`. */
+export function listMedia(
+  database: TenantExecutor,
+  { afterId, limit }: { afterId: string | undefined; limit: number },
+): Promise<MediaRow[]> {
+  const all = database.selectFrom('media').selectAll().orderBy('id').limit(limit);
+  return (afterId ? all.where('id', '>', afterId) : all).execute();
+}
+
+/** Makes a pending medium ready; one that is decided already stays as it is. */
+export async function setMediaReady(database: TenantExecutor, id: string, ready: ReadyMedia): Promise<void> {
+  await database
+    .updateTable('media')
+    .set({ ...ready, state: 'ready', completed_at: sql<Date>`clock_timestamp()` })
+    .where('id', '=', id)
+    .where('state', '=', 'pending')
+    .execute();
+}
+
+/** Refuses a pending medium for good; one that is decided already stays as it is. */
+export async function setMediaRefused(
+  database: TenantExecutor,
+  id: string,
+  refusal: { code: string; message: string },
+): Promise<void> {
+  await database
+    .updateTable('media')
+    .set({
+      state: 'refused',
+      refusal: JSON.stringify(refusal),
+      completed_at: sql<Date>`clock_timestamp()`,
+    })
+    .where('id', '=', id)
+    .where('state', '=', 'pending')
+    .execute();
+}

@@ -1,0 +1,53 @@
+import { type Selectable, sql } from 'kysely';
+import type { OutboxTable } from './schema.ts';
+import type { TenantExecutor, TenantTransaction } from './tenant-database.ts';
+
+export type OutboxRow = Selectable<OutboxTable>;
+
+/** Asks for a post's run, in the transaction that submits the post; the same id again changes nothing. */
+export async function insertOutbox(
+  transaction: TenantTransaction,
+  row: { id: string; postId: string; input: unknown },
+): Promise<void> {
+  await transaction
+    .insertInto('outbox')
+    .values({ id: row.id, kind: 'start-post', post_id: row.postId, input: JSON.stringify(row.input) })
+    .onConflict((conflict) => conflict.columns(['tenant_id', 'id']).doNothing())
+    .execute();
+}
+
+export const findOutbox = (database: TenantExecutor, id: string): Promise<OutboxRow | undefined> =>
+  database.selectFrom('outbox').selectAll().where('id', '=', id).executeTakeFirst();
+
+/** The start a post still waits for, if any. */
+export const findOpenOutboxOfPost = (
+  database: TenantExecutor,
+  postId: string,
+): Promise<OutboxRow | undefined> =>
+  database
+    .selectFrom('outbox')
+    .selectAll()
+    .where('post_id', '=', postId)
+    .where('done_at', 'is', null)
+    .executeTakeFirst();
+
+/** Takes an open row for a relay; `undefined` when it is done or another relay holds it. */
+export const lockOpenOutbox = (transaction: TenantTransaction, id: string): Promise<OutboxRow | undefined> =>
+  transaction
+    .selectFrom('outbox')
+    .selectAll()
+    .where('id', '=', id)
+    .where('done_at', 'is', null)
+    .forUpdate()
+    .skipLocked()
+    .executeTakeFirst();
+
+/** Notes that the run has been started. Starting twice is harmless, so this may be lost. */
+export async function markOutboxDone(database: TenantExecutor, id: string): Promise<void> {
+  await database
+    .updateTable('outbox')
+    .set({ done_at: sql<Date>`clock_timestamp()` })
+    .where('id', '=', id)
+    .where('done_at', 'is', null)
+    .execute();
+}

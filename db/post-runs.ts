@@ -1,0 +1,42 @@
+import { sql } from 'kysely';
+import type { TenantTransaction } from './tenant-database.ts';
+
+/** A point in a post's life as Postgres orders it: epochs rise with each run, versions within a run. */
+export interface RunPoint {
+  readonly epoch: number;
+  readonly version: number;
+}
+
+/** Locks a post's row: the first lock in the order post → target → publication. `false` when there is no such post. */
+export async function lockPost(transaction: TenantTransaction, postId: string): Promise<boolean> {
+  const row = await transaction
+    .selectFrom('posts')
+    .select('id')
+    .where('id', '=', postId)
+    .forUpdate()
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/**
+ * The epoch of a run, handed out when its id is first seen. A reset or restarted run has a new id and therefore a
+ * higher epoch, so its projections are not refused although its versions start again. Needs the post's lock.
+ */
+export async function insertRunEpoch(
+  transaction: TenantTransaction,
+  postId: string,
+  runId: string,
+): Promise<number> {
+  const known = await transaction
+    .selectFrom('post_runs')
+    .select('epoch')
+    .where('post_id', '=', postId)
+    .where('run_id', '=', runId)
+    .executeTakeFirst();
+  if (known) return known.epoch;
+  const inserted = await sql<{ epoch: number }>`
+    insert into post_runs (post_id, run_id, epoch)
+    select ${postId}, ${runId}, coalesce(max(epoch), 0) + 1 from post_runs where post_id = ${postId}
+    returning epoch`.execute(transaction);
+  return inserted.rows[0]!.epoch;
+}

@@ -1,0 +1,396 @@
+import { randomUUID } from 'node:crypto';
+import { type RawBuilder, type Selectable, sql } from 'kysely';
+import type { OutcomeCode } from '../domain/outcome.ts';
+import {
+  movePublication,
+  type PublicationEvent,
+  type PublicationFacts,
+  type PublicationMove,
+  type PublicationState,
+  sendDeadlineMs,
+} from '../domain/publication.ts';
+import { insertRunEpoch, lockPost } from './post-runs.ts';
+import type { PublicationsTable, StoredHandle } from './schema.ts';
+import type { TenantDatabase, TenantTransaction } from './tenant-database.ts';
+import { inTransaction } from './tenant-database.ts';
+
+export type PublicationRow = Selectable<PublicationsTable>;
+
+export interface ArmInput {
+  readonly postId: string;
+  readonly targetId: string;
+  readonly cycle: number;
+  /** This attempt: the same one finds its own row again, another one takes over from it. */
+  readonly holder: string;
+  readonly runId: string;
+  /** The run's version when it asked; below the barrier a command has overtaken it. */
+  readonly version: number;
+  readonly revisionId: string;
+  readonly approvedHash: string;
+  readonly dueAt: Date;
+  readonly handle: StoredHandle | null;
+}
+
+export type ArmResult =
+  | { readonly kind: 'armed'; readonly publicationId: string; readonly fence: number }
+  | { readonly kind: 'published'; readonly row: PublicationRow }
+  | { readonly kind: 'needs-reconcile' | 'needs-person'; readonly row: PublicationRow }
+  | { readonly kind: 'superseded' };
+
+/**
+ * Arms a target: from here on its row decides who may send. May run twice: the same holder finds its own row.
+ * Refused below the post's barrier, so an arm that was asked for before a command cannot undo it.
+ */
+export function armPublication(database: TenantDatabase, input: ArmInput): Promise<ArmResult> {
+  return inTransaction(database, async (transaction) => {
+    if (!(await isAboveBarrier(transaction, input))) return { kind: 'superseded' };
+    const row = await lockNewestPublication(transaction, input.postId, input.targetId);
+    const move = movePublication(factsOf(row), { kind: 'arm', cycle: input.cycle, holder: input.holder });
+    if (move.kind === 'refused') return refusedArm(move.reason, row);
+    if (move.kind === 'stay') return { kind: 'armed', publicationId: row!.id, fence: row!.fence };
+    const armed =
+      row && !move.newCycle
+        ? await setArmed(transaction, row.id, input, move.fence)
+        : await insertArmed(transaction, input, move.fence);
+    await insertPublicationEvent(transaction, armed);
+    return { kind: 'armed', publicationId: armed.id, fence: armed.fence };
+  });
+}
+
+async function isAboveBarrier(transaction: TenantTransaction, input: ArmInput): Promise<boolean> {
+  if (!(await lockPost(transaction, input.postId))) throw new Error(`There is no post ${input.postId}`);
+  const epoch = await insertRunEpoch(transaction, input.postId, input.runId);
+  const open = await transaction
+    .selectFrom('posts')
+    .select('id')
+    .where('id', '=', input.postId)
+    .where(sql<boolean>`(barrier_epoch, barrier_version) <= (${epoch}::int, ${input.version}::int)`)
+    .executeTakeFirst();
+  return open !== undefined;
+}
+
+function refusedArm(reason: string, row: PublicationRow | undefined): ArmResult {
+  if (!row) throw new Error(`Arming was refused without a row: ${reason}`);
+  switch (reason) {
+    case 'already-published':
+      return { kind: 'published', row };
+    case 'needs-reconcile':
+    case 'needs-person':
+      return { kind: reason, row };
+    default:
+      throw new Error(`Arming was refused for an unforeseen reason: ${reason}`);
+  }
+}
+
+const insertArmed = (
+  transaction: TenantTransaction,
+  input: ArmInput,
+  fence: number,
+): Promise<PublicationRow> =>
+  transaction
+    .insertInto('publications')
+    .values({
+      id: randomUUID(),
+      post_id: input.postId,
+      target_id: input.targetId,
+      cycle: input.cycle,
+      state: 'ARMED',
+      fence,
+      ...armedFields(input),
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow();
+
+const setArmed = (
+  transaction: TenantTransaction,
+  id: string,
+  input: ArmInput,
+  fence: number,
+): Promise<PublicationRow> =>
+  transaction
+    .updateTable('publications')
+    .set({ state: 'ARMED', fence, absent_reads: 0, find_tries: 0, ...armedFields(input), ...touched })
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+
+const armedFields = (input: ArmInput) => ({
+  holder: input.holder,
+  revision_id: input.revisionId,
+  approved_hash: input.approvedHash,
+  due_at: input.dueAt,
+  handle: input.handle === null ? null : JSON.stringify(input.handle),
+  send_started_at: null,
+  send_deadline: null,
+  give_up_at: null,
+  error_code: null,
+  error_message: null,
+});
+
+const touched = { updated_at: sql<Date>`clock_timestamp()` };
+
+export interface DisarmInput {
+  readonly postId: string;
+  /** The targets the run believes armed; others are left alone. */
+  readonly targetIds: readonly string[];
+  readonly runId: string;
+  readonly version: number;
+  /** Refuse as a whole when any target is on its way; a cancel takes what it can get instead. */
+  readonly allOrNothing: boolean;
+}
+
+export interface DisarmResult {
+  /** Targets that cannot be taken back: being sent, sent with an unknown outcome, or out. All others are safe. */
+  readonly sendingTargetIds: readonly string[];
+}
+
+/**
+ * Takes every armed target of a post back before a command answers: once this has committed, nothing armed earlier can
+ * be sent. Raises the post's barrier, so arms still on their way are refused as well. May run twice.
+ */
+export function disarmPublications(database: TenantDatabase, input: DisarmInput): Promise<DisarmResult> {
+  return inTransaction(database, async (transaction) => {
+    if (!(await lockPost(transaction, input.postId))) throw new Error(`There is no post ${input.postId}`);
+    const epoch = await insertRunEpoch(transaction, input.postId, input.runId);
+    const rows = await lockNewestPublications(transaction, input.postId, input.targetIds);
+    const moves = rows.map((row) => ({ row, move: movePublication(factsOf(row), { kind: 'disarm' }) }));
+    const sendingTargetIds = moves
+      .filter(({ move }) => move.kind === 'refused')
+      .map(({ row }) => row.target_id);
+    if (input.allOrNothing && sendingTargetIds.length > 0) return { sendingTargetIds };
+    await setBarrier(transaction, input.postId, epoch, input.version);
+    for (const { row, move } of moves) if (move.kind === 'to') await setMoved(transaction, row, move, {});
+    return { sendingTargetIds };
+  });
+}
+
+async function setBarrier(
+  transaction: TenantTransaction,
+  postId: string,
+  epoch: number,
+  version: number,
+): Promise<void> {
+  await transaction
+    .updateTable('posts')
+    .set({ barrier_epoch: epoch, barrier_version: version })
+    .where('id', '=', postId)
+    .where(sql<boolean>`(barrier_epoch, barrier_version) < (${epoch}::int, ${version}::int)`)
+    .execute();
+}
+
+export interface ReleaseInput {
+  readonly publicationId: string;
+  readonly fence: number;
+  readonly approvedHash: string;
+  readonly dueAt: Date;
+  readonly commitTimeoutMs: number;
+  /** The instant the statement compares with: `clock_timestamp()` in production. */
+  readonly now: RawBuilder<Date>;
+}
+
+export type ReleaseResult =
+  | { readonly kind: 'sending'; readonly row: PublicationRow }
+  | { readonly kind: 'early' }
+  | { readonly kind: 'lost'; readonly state: PublicationState | null };
+
+/**
+ * Claims the right to send: one conditional statement, so that among any number of senders and commands exactly one
+ * wins. Fence, approved hash and due time must match and the instant must have come.
+ */
+export async function releasePublication(
+  database: TenantDatabase,
+  input: ReleaseInput,
+): Promise<ReleaseResult> {
+  const claimed = await sql<PublicationRow>`
+    with clock as materialized (select ${input.now} as instant),
+    claimed as (
+      update publications p
+      set state = 'SENDING', send_started_at = c.instant,
+        send_deadline = c.instant + make_interval(secs => ${sendDeadlineMs / 1000}),
+        give_up_at = c.instant + make_interval(secs => ${(sendDeadlineMs + input.commitTimeoutMs) / 1000}),
+        updated_at = clock_timestamp()
+      from clock c
+      where p.id = ${input.publicationId} and p.state = 'ARMED' and p.fence = ${input.fence}
+        and p.approved_hash = ${input.approvedHash} and p.due_at = ${input.dueAt} and p.due_at <= c.instant
+      returning p.*
+    ), noted as (
+      insert into post_events (post_id, event_key, type, occurred_at, data)
+      select post_id, 'publication:' || id || ':' || fence || ':SENDING', 'target.sending', send_started_at,
+        jsonb_build_object('targetId', target_id, 'attempt', fence, 'dueAt', due_at)
+      from claimed
+      on conflict (tenant_id, post_id, event_key) do nothing
+    )
+    select * from claimed`.execute(database);
+  const row = claimed.rows[0];
+  return row ? { kind: 'sending', row } : whyNotReleased(database, input);
+}
+
+async function whyNotReleased(database: TenantDatabase, input: ReleaseInput): Promise<ReleaseResult> {
+  return inTransaction(database, async (transaction) => {
+    const row = await lockPublication(transaction, input.publicationId);
+    if (row?.state !== 'ARMED' || row.fence !== input.fence)
+      return { kind: 'lost', state: row?.state ?? null };
+    const matches =
+      row.approved_hash === input.approvedHash && row.due_at.getTime() === input.dueAt.getTime();
+    if (matches) return { kind: 'early' };
+    const move = movePublication(factsOf(row), { kind: 'release', fence: input.fence, matches: false });
+    const disarmed = await setMoved(transaction, row, move, {});
+    return { kind: 'lost', state: disarmed.state };
+  });
+}
+
+export interface Settlement {
+  readonly publicId?: string;
+  readonly permalink?: string | null;
+  readonly publishedAt?: Date;
+  readonly error?: { readonly code: OutcomeCode | string; readonly message: string };
+  /** The handle is dead and must not be used again. */
+  readonly dropHandle?: boolean;
+}
+
+/**
+ * Writes what became of an attempt. May run twice: a row that has moved on refuses, and the answer says where it stands.
+ * `fence`: only that attempt may settle (`null`: whoever holds the row's lock, as reconciling does).
+ */
+export function settlePublication(
+  database: TenantDatabase,
+  publicationId: string,
+  fence: number | null,
+  event: PublicationEvent,
+  settlement: Settlement,
+): Promise<{ readonly move: PublicationMove; readonly row: PublicationRow }> {
+  return inTransaction(database, async (transaction) => {
+    const row = await lockPublication(transaction, publicationId);
+    if (!row) throw new Error(`There is no publication ${publicationId}`);
+    if (fence !== null && row.fence !== fence)
+      return { move: { kind: 'refused', reason: 'superseded' }, row };
+    const move = movePublication(factsOf(row), event);
+    if (move.kind === 'refused') return { move, row };
+    return { move, row: await setMoved(transaction, row, move, settlement) };
+  });
+}
+
+async function setMoved(
+  transaction: TenantTransaction,
+  row: PublicationRow,
+  move: PublicationMove,
+  settlement: Settlement,
+): Promise<PublicationRow> {
+  if (move.kind === 'refused') throw new Error(`A refused move writes nothing: ${move.reason}`);
+  const counters = move.kind === 'stay' ? { absent_reads: move.absentReads, find_tries: move.findTries } : {};
+  const moved = move.kind === 'to' ? { state: move.state, fence: move.fence, holder: null } : {};
+  const outcome = {
+    public_id: settlement.publicId,
+    permalink: settlement.permalink,
+    published_at: settlement.publishedAt,
+    error_code: settlement.error?.code,
+    error_message: settlement.error?.message,
+    handle: settlement.dropHandle ? null : undefined,
+  };
+  const updated = await transaction
+    .updateTable('publications')
+    .set({ ...moved, ...counters, ...outcome, ...touched })
+    .where('id', '=', row.id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  if (settlement.dropHandle) await deletePreparation(transaction, row.target_id, row.revision_id);
+  if (move.kind === 'to') await insertPublicationEvent(transaction, updated);
+  return updated;
+}
+
+const deletePreparation = (transaction: TenantTransaction, targetId: string, revisionId: string) =>
+  transaction
+    .deleteFrom('preparations')
+    .where('target_id', '=', targetId)
+    .where('revision_id', '=', revisionId)
+    .execute();
+
+/** Stores the permalink once it is known; repeatable. */
+export async function setPermalink(database: TenantDatabase, id: string, permalink: string): Promise<void> {
+  await database
+    .updateTable('publications')
+    .set({ permalink, ...touched })
+    .where('id', '=', id)
+    .execute();
+}
+
+export const findPublication = (database: TenantDatabase, id: string): Promise<PublicationRow | undefined> =>
+  database.selectFrom('publications').selectAll().where('id', '=', id).executeTakeFirst();
+
+/** The newest row of a target, whatever its cycle: the one that speaks for it. */
+export const findNewestPublication = (
+  database: TenantDatabase,
+  postId: string,
+  targetId: string,
+): Promise<PublicationRow | undefined> => newestPublications(database, postId, targetId).executeTakeFirst();
+
+const lockNewestPublication = (transaction: TenantTransaction, postId: string, targetId: string) =>
+  newestPublications(transaction, postId, targetId).forUpdate().executeTakeFirst();
+
+const newestPublications = (database: TenantDatabase | TenantTransaction, postId: string, targetId: string) =>
+  database
+    .selectFrom('publications')
+    .selectAll()
+    .where('post_id', '=', postId)
+    .where('target_id', '=', targetId)
+    .where('part', '=', 0)
+    .orderBy('cycle', 'desc')
+    .limit(1);
+
+/** Locks the row that speaks for each target, in one order for everybody. */
+async function lockNewestPublications(
+  transaction: TenantTransaction,
+  postId: string,
+  targetIds: readonly string[],
+): Promise<PublicationRow[]> {
+  const rows = await transaction
+    .selectFrom('publications')
+    .selectAll()
+    .where('post_id', '=', postId)
+    .where('target_id', 'in', [...targetIds])
+    .where('part', '=', 0)
+    .orderBy('target_id')
+    .orderBy('cycle')
+    .forUpdate()
+    .execute();
+  return [...new Map(rows.map((row) => [row.target_id, row])).values()];
+}
+
+const lockPublication = (transaction: TenantTransaction, id: string): Promise<PublicationRow | undefined> =>
+  transaction.selectFrom('publications').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+
+const factsOf = (row: PublicationRow | undefined): PublicationFacts | null =>
+  row
+    ? {
+        state: row.state,
+        cycle: row.cycle,
+        fence: row.fence,
+        holder: row.holder,
+        absentReads: row.absent_reads,
+        findTries: row.find_tries,
+      }
+    : null;
+
+async function insertPublicationEvent(transaction: TenantTransaction, row: PublicationRow): Promise<void> {
+  const type = `target.${row.state.toLowerCase().replaceAll('_', '-')}`;
+  await transaction
+    .insertInto('post_events')
+    .values({
+      post_id: row.post_id,
+      event_key: `publication:${row.id}:${row.fence}:${row.state}`,
+      type,
+      occurred_at: row.updated_at,
+      actor_id: null,
+      actor_name: null,
+      data: JSON.stringify({
+        targetId: row.target_id,
+        attempt: row.fence,
+        publicId: row.public_id,
+        permalink: row.permalink,
+        errorCode: row.error_code,
+        errorMessage: row.error_message,
+      }),
+    })
+    .onConflict((conflict) => conflict.columns(['tenant_id', 'post_id', 'event_key']).doNothing())
+    .execute();
+}

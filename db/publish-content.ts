@@ -1,0 +1,104 @@
+import type { AccountKind, Platform, PostType } from '../domain/post.ts';
+import type { RevisionContent } from '../domain/revision.ts';
+import type { TenantDatabase } from './tenant-database.ts';
+
+export interface StoredMedium {
+  readonly mediaId: string;
+  readonly sha256: string;
+  readonly objectKey: string;
+  readonly contentType: string;
+  readonly sizeBytes: number;
+  readonly width: number;
+  readonly height: number;
+  readonly altText: string | null;
+}
+
+/** What one target of one revision says and on whose behalf, with the access token still sealed. */
+export interface PublishContent {
+  readonly mode: 'live' | 'sandbox';
+  readonly type: PostType;
+  readonly text: string;
+  readonly content: RevisionContent;
+  readonly media: readonly StoredMedium[];
+  readonly profile: {
+    readonly id: string;
+    readonly platform: Platform;
+    readonly accountKind: AccountKind;
+    readonly externalId: string;
+    readonly health: 'active' | 'expiring' | 'needs-reconnect';
+  };
+  readonly grant: { readonly id: string; readonly sealedAccessToken: Buffer };
+}
+
+/** Loads what is sent by the approved revision's id, never from "the post". `undefined` when any part is missing. */
+export async function findPublishContent(
+  database: TenantDatabase,
+  tenantId: string,
+  revisionId: string,
+  targetId: string,
+): Promise<PublishContent | undefined> {
+  const row = await database
+    .selectFrom('targets as t')
+    .innerJoin('revisions as r', 'r.post_id', 't.post_id')
+    .innerJoin('profiles as p', 'p.id', 't.profile_id')
+    .innerJoin('grants as g', 'g.id', 'p.grant_id')
+    .innerJoin('tenants as tenant', (join) => join.on('tenant.id', '=', tenantId))
+    .select([
+      'r.content',
+      'tenant.mode',
+      'p.id as profile_id',
+      'p.platform',
+      'p.account_kind',
+      'p.external_id',
+      'p.health',
+      'g.id as grant_id',
+      'g.access_token',
+    ])
+    .where('t.id', '=', targetId)
+    .where('r.id', '=', revisionId)
+    .executeTakeFirst();
+  if (!row) return undefined;
+  const target = row.content.targets.find((candidate) => candidate.targetId === targetId);
+  if (!target) return undefined;
+  return {
+    mode: row.mode,
+    type: row.content.type,
+    text: target.copy ?? row.content.copy,
+    content: row.content,
+    media: await listRevisionMedia(database, row.content),
+    profile: {
+      id: row.profile_id,
+      platform: row.platform,
+      accountKind: row.account_kind,
+      externalId: row.external_id,
+      health: row.health,
+    },
+    grant: { id: row.grant_id, sealedAccessToken: row.access_token },
+  };
+}
+
+/** The media of a revision in the order they are shown, by the bytes that were approved. */
+async function listRevisionMedia(
+  database: TenantDatabase,
+  content: RevisionContent,
+): Promise<StoredMedium[]> {
+  if (content.media.length === 0) return [];
+  const ids = content.media.map((item) => item.mediaId);
+  const rows = await database.selectFrom('media').selectAll().where('id', 'in', ids).execute();
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return content.media.map((item) => {
+    const row = byId.get(item.mediaId);
+    if (row?.sha256 !== item.sha256 || !row.object_key)
+      throw new Error(`Medium ${item.mediaId} does not hold the bytes the revision names`);
+    return {
+      mediaId: item.mediaId,
+      sha256: item.sha256,
+      objectKey: row.object_key,
+      contentType: row.content_type ?? row.declared_content_type,
+      sizeBytes: row.size_bytes ?? 0,
+      width: row.width ?? 0,
+      height: row.height ?? 0,
+      altText: item.altText,
+    };
+  });
+}

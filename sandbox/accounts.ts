@@ -1,0 +1,99 @@
+import { z } from 'zod';
+import type { StateJournal, StateRecord } from './state.ts';
+
+export const platforms = ['linkedin', 'instagram'] as const;
+export type Platform = (typeof platforms)[number];
+
+const memberScopes = ['openid', 'profile', 'w_member_social'];
+const organizationScopes = ['openid', 'profile', 'w_organization_social', 'r_organization_social'];
+const businessScopes = ['instagram_business_basic', 'instagram_business_content_publish'];
+
+/** What `POST /_control/accounts` takes. The token is the sandbox's own: never register a real one. */
+export const accountInputSchema = z
+  .strictObject({
+    platform: z.enum(platforms),
+    kind: z.enum(['member', 'organization', 'business']),
+    externalId: z.string().min(1),
+    name: z.string().min(1),
+    token: z.string().min(1),
+    /** Default: what an account of this kind needs to publish and, where the platform allows it, to read back. */
+    scopes: z.array(z.string()).optional(),
+    appId: z.string().optional(),
+    /** From this instant the token is answered as expired. */
+    expiresAt: z.iso.datetime({ offset: true }).optional(),
+  })
+  .superRefine((account, context) => {
+    const expected = expectedId(account.platform, account.kind);
+    if (!expected) {
+      context.addIssue(`${account.platform} has no accounts of kind ${account.kind}`);
+    } else if (!expected.test(account.externalId)) {
+      context.addIssue(`externalId of a ${account.platform} ${account.kind} must match ${expected}`);
+    }
+  });
+
+export type AccountInput = z.infer<typeof accountInputSchema>;
+export type Account = AccountInput & { scopes: string[] };
+
+export interface AccountStore {
+  /** Adds the account, or replaces it and its token. */
+  put(input: AccountInput): Promise<Account>;
+  list(): Account[];
+  find(platform: Platform, externalId: string): Account | undefined;
+  /** One token may speak for several accounts, as one authorisation of a member does for their organisations. */
+  findByToken(platform: Platform, token: string): Account[];
+  clear(): void;
+}
+
+export function createAccounts(records: readonly StateRecord[], journal: StateJournal): AccountStore {
+  const accounts = new Map<string, Account>();
+  const keyOf = (platform: Platform, externalId: string) => `${platform} ${externalId}`;
+  for (const record of records) {
+    if (record.kind !== 'account') continue;
+    accounts.set(keyOf(record.account.platform, record.account.externalId), record.account);
+  }
+  return {
+    async put(input) {
+      const account = { ...input, scopes: input.scopes ?? defaultScopes(input.kind) };
+      await journal.append({ kind: 'account', account });
+      accounts.set(keyOf(account.platform, account.externalId), account);
+      return account;
+    },
+    list: () => [...accounts.values()],
+    find: (platform, externalId) => accounts.get(keyOf(platform, externalId)),
+    findByToken: (platform, token) =>
+      [...accounts.values()].filter((account) => account.platform === platform && account.token === token),
+    clear: () => accounts.clear(),
+  };
+}
+
+/** The account as the control API shows it: without its token. */
+export function describeAccount(account: Account): Omit<Account, 'token'> {
+  const { token: _token, ...described } = account;
+  return described;
+}
+
+function defaultScopes(kind: Account['kind']): string[] {
+  switch (kind) {
+    case 'member':
+      return [...memberScopes];
+    case 'organization':
+      return [...organizationScopes];
+    case 'business':
+      return [...businessScopes];
+    default:
+      throw new Error(`Unknown kind of account: ${kind satisfies never}`);
+  }
+}
+
+function expectedId(platform: Platform, kind: Account['kind']): RegExp | undefined {
+  switch (`${platform} ${kind}`) {
+    case 'linkedin member':
+      return /^urn:li:person:[A-Za-z0-9_-]+$/;
+    case 'linkedin organization':
+      return /^urn:li:organization:[A-Za-z0-9_-]+$/;
+    case 'instagram business':
+      return /^\d+$/;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,196 @@
+import { randomBytes } from 'node:crypto';
+import { type Response, Router } from 'express';
+import { type Platform, platforms } from './accounts.ts';
+import type { SandboxContext } from './context.ts';
+import { describePost, type LedgerEntry } from './ledger.ts';
+import { sniffContentType } from './media.ts';
+
+const maxCards = 100;
+const refreshSeconds = 5;
+const platformNames: Record<Platform, string> = { linkedin: 'LinkedIn', instagram: 'Instagram' };
+
+/** The pages that show what went live, and the pictures in them. */
+export function createFeed(context: SandboxContext): Router {
+  const feed = Router();
+  const describe = (post: Parameters<typeof describePost>[0]) => describePost(post, context.publicUrl);
+
+  feed.get('/', (request, response) => {
+    const platform = readPlatform(request.query.platform);
+    const posts = context.ledger.list({ platform }).reverse();
+    sendPage(response, {
+      title: 'Sandbox feed',
+      refresh: true,
+      body: [
+        renderFilter(platform),
+        ...(posts.length === 0 ? [renderEmpty(platform)] : []),
+        ...posts.slice(0, maxCards).map((post) => renderCard(describe(post))),
+        ...(posts.length > maxCards
+          ? [
+              `<p class="quiet">The newest ${maxCards} of ${posts.length} posts. All are in <a href="/feed.json">feed.json</a>.</p>`,
+            ]
+          : []),
+      ].join('\n'),
+    });
+  });
+
+  feed.get('/feed.json', (request, response) => {
+    const posts = context.ledger.list({ platform: readPlatform(request.query.platform) }).reverse();
+    response.json({ posts: posts.map(describe) });
+  });
+
+  feed.get('/posts/:ledgerId', (request, response) => {
+    const post = context.ledger.find(request.params.ledgerId);
+    sendCard(response, post && describe(post));
+  });
+
+  /** Where Instagram's permalinks lead. */
+  feed.get('/p/:shortcode', (request, response) => {
+    const { shortcode } = request.params;
+    const post = context.ledger
+      .list({ platform: 'instagram' })
+      .find((entry) => entry.shortcode === shortcode);
+    sendCard(response, post && describe(post));
+  });
+
+  /** Where LinkedIn's permalinks lead, for a client that puts this address in place of LinkedIn's. */
+  feed.get('/feed/update/:urn', (request, response) => {
+    const post = context.ledger.findByPublicId('linkedin', request.params.urn);
+    sendCard(response, post && describe(post));
+  });
+
+  feed.get('/media/:sha256', async (request, response) => {
+    const bytes = await context.media.read(request.params.sha256);
+    if (!bytes) {
+      response.status(404).end();
+      return;
+    }
+    response.set({
+      'content-type': sniffContentType(bytes) ?? 'application/octet-stream',
+      'content-security-policy': "default-src 'none'; sandbox",
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'private, max-age=31536000, immutable',
+    });
+    response.send(bytes);
+  });
+  return feed;
+}
+
+function readPlatform(value: unknown): Platform | undefined {
+  return platforms.find((platform) => platform === value);
+}
+
+function sendCard(response: Response, entry: LedgerEntry | undefined): void {
+  if (entry) {
+    sendPage(response, {
+      title: `${entry.accountName} on ${platformNames[entry.platform]}`,
+      body: renderCard(entry),
+    });
+  } else {
+    response.status(404);
+    sendPage(response, { title: 'No such post', body: '<p class="empty">No such post went live here.</p>' });
+  }
+}
+
+function sendPage(response: Response, page: { title: string; body: string; refresh?: boolean }): void {
+  const nonce = randomBytes(16).toString('base64');
+  response.set({
+    'content-type': 'text/html; charset=utf-8',
+    'content-security-policy': `default-src 'none'; img-src 'self'; style-src 'nonce-${nonce}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'no-referrer',
+    'cache-control': 'no-store',
+  });
+  response.send(`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+${page.refresh ? `<meta http-equiv="refresh" content="${refreshSeconds}">` : ''}
+<title>${escapeHtml(page.title)}</title>
+<style nonce="${nonce}">${css}</style>
+</head>
+<body>
+<header><h1><a href="/">Sandbox feed</a></h1>
+<p class="quiet">What went live on the sandbox's platforms, newest first.${page.refresh ? ` Reloads every ${refreshSeconds} seconds.` : ''}</p></header>
+<main>
+${page.body}
+</main>
+</body>
+</html>
+`);
+}
+
+function renderFilter(current: Platform | undefined): string {
+  const links = [undefined, ...platforms].map((platform) => {
+    const here = platform === current ? ' aria-current="page"' : '';
+    const label = platform ? platformNames[platform] : 'All';
+    return `<a href="/${platform ? `?platform=${platform}` : ''}"${here}>${label}</a>`;
+  });
+  return `<nav>${links.join(' ')}</nav>`;
+}
+
+function renderEmpty(platform: Platform | undefined): string {
+  return `<p class="empty">Nothing has gone live${platform ? ` on ${platformNames[platform]}` : ''} yet.</p>`;
+}
+
+function renderCard(entry: LedgerEntry): string {
+  const pictures = entry.media.map(
+    ({ sha256 }, index) =>
+      `<img src="/media/${escapeHtml(sha256)}" alt="${escapeHtml(entry.altTexts[index] ?? '')}" loading="lazy">`,
+  );
+  const facts: [string, string][] = [
+    ['Received', `<time datetime="${escapeHtml(entry.receivedAt)}">${escapeHtml(entry.receivedAt)}</time>`],
+    ...(entry.removedAt ? [['Removed', escapeHtml(entry.removedAt)] as [string, string]] : []),
+    ['Public id', `<code>${escapeHtml(entry.publicId)}</code>`],
+    ['Permalink', `<code>${escapeHtml(entry.permalink)}</code>`],
+    [
+      'Ledger id',
+      `<a href="/posts/${escapeHtml(entry.ledgerId)}"><code>${escapeHtml(entry.ledgerId)}</code></a>`,
+    ],
+  ];
+  return `<article${entry.removedAt ? ' class="removed"' : ''}>
+<h2><span class="platform">${platformNames[entry.platform]}</span> ${escapeHtml(entry.accountName)}</h2>
+${pictures.length > 0 ? `<div class="pictures">${pictures.join('')}</div>` : ''}
+${entry.text === '' ? '' : `<p class="copy" dir="auto">${escapeHtml(entry.text)}</p>`}
+<dl>${facts.map(([term, value]) => `<div><dt>${term}</dt><dd>${value}</dd></div>`).join('')}</dl>
+</article>`;
+}
+
+function escapeHtml(text: string): string {
+  return text
+    .replace(/&/g, '&amp;')
+    .replace(/</g, '&lt;')
+    .replace(/>/g, '&gt;')
+    .replace(/"/g, '&quot;')
+    .replace(/'/g, '&#39;');
+}
+
+const css = `
+:root { --ground: #f3f4f6; --card: #fff; --ink: #16191d; --quiet: #59616b; --line: #d7dbe0; --link: #0a58ca; }
+@media (prefers-color-scheme: dark) {
+  :root { --ground: #14171a; --card: #1e2226; --ink: #e8eaed; --quiet: #a2abb5; --line: #363c43; --link: #8ab4f8; }
+}
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 44rem; padding: 1.5rem 1rem; background: var(--ground); color: var(--ink);
+  font: 1rem/1.5 system-ui, sans-serif; }
+a { color: var(--link); }
+h1 { margin: 0; font-size: 1.4rem; }
+h1 a { color: inherit; text-decoration: none; }
+h2 { margin: 0 0 .75rem; font-size: 1.05rem; }
+nav { display: flex; gap: 1rem; margin: 0 0 1rem; }
+nav [aria-current] { color: inherit; font-weight: 600; text-decoration: none; }
+.quiet, dl { color: var(--quiet); font-size: .875rem; }
+.empty { padding: 3rem 1rem; border: 1px dashed var(--line); border-radius: .5rem; text-align: center; color: var(--quiet); }
+article { margin: 0 0 1rem; padding: 1rem; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; }
+article.removed { opacity: .6; }
+.platform { padding: .1rem .45rem; border: 1px solid var(--line); border-radius: .25rem; font-size: .8rem; font-weight: 500; }
+.pictures { display: flex; gap: .5rem; overflow-x: auto; }
+.pictures img { max-width: 100%; max-height: 22rem; border-radius: .25rem; }
+.pictures img:not(:only-child) { max-height: 14rem; }
+.copy { margin: .75rem 0; white-space: pre-wrap; overflow-wrap: anywhere; }
+dl { margin: 0; }
+dl div { display: flex; gap: .75rem; }
+dt { flex: 0 0 5.5rem; }
+dd { margin: 0; overflow-wrap: anywhere; }
+`;

@@ -1,0 +1,80 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+
+/** A picture a platform has taken in; its bytes are kept under their hash. */
+export interface StoredMedia {
+  sha256: string;
+  contentType: string;
+  bytes: number;
+}
+
+/** What an image says about itself. Sizes are as shown, after its EXIF orientation. */
+export interface ImageFacts {
+  contentType: 'image/jpeg' | 'image/png' | 'image/gif';
+  width: number;
+  height: number;
+  frames: number;
+}
+
+export interface MediaStore {
+  /** Keeps the bytes; they are on the disk when it resolves. */
+  put(bytes: Buffer, contentType: string): Promise<StoredMedia>;
+  read(sha256: string): Promise<Buffer | undefined>;
+  clear(): Promise<void>;
+}
+
+export async function openMedia(directory: string): Promise<MediaStore> {
+  await mkdir(directory, { recursive: true });
+  return {
+    async put(bytes, contentType) {
+      const sha256 = sha256Of(bytes);
+      const temporary = join(directory, `.${randomUUID()}`);
+      const file = await open(temporary, 'w', 0o600);
+      try {
+        await file.writeFile(bytes);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(temporary, join(directory, sha256));
+      return { sha256, contentType, bytes: bytes.length };
+    },
+    async read(sha256) {
+      if (!/^[0-9a-f]{64}$/.test(sha256)) return undefined;
+      return readFile(join(directory, sha256)).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return undefined;
+        throw error;
+      });
+    },
+    async clear() {
+      await rm(directory, { recursive: true, force: true });
+      await mkdir(directory, { recursive: true });
+    },
+  };
+}
+
+export function sha256Of(bytes: Buffer | string): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** Reads format and size from the bytes themselves; undefined if they are no JPEG, PNG or GIF. */
+export async function probeImage(bytes: Buffer): Promise<ImageFacts | undefined> {
+  const contentType = sniffContentType(bytes);
+  if (!contentType) return undefined;
+  try {
+    const { autoOrient, pages } = await sharp(bytes).metadata();
+    return { contentType, width: autoOrient.width, height: autoOrient.height, frames: pages ?? 1 };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The content type by the first bytes, never by what a client claims. */
+export function sniffContentType(bytes: Buffer): ImageFacts['contentType'] | undefined {
+  if (bytes.subarray(0, 3).equals(Buffer.from([0xff, 0xd8, 0xff]))) return 'image/jpeg';
+  if (bytes.subarray(0, 4).equals(Buffer.from([0x89, 0x50, 0x4e, 0x47]))) return 'image/png';
+  if (bytes.subarray(0, 4).toString('latin1') === 'GIF8') return 'image/gif';
+  return undefined;
+}

@@ -1,0 +1,2 @@
+export { maintenanceWorkflow } from './maintenance.ts';
+export { postWorkflow } from './post.ts';

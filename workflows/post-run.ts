@@ -1,0 +1,215 @@
+import { ApplicationFailure, type CancellationScope, log } from '@temporalio/workflow';
+import type { Command, CommandAnswer, RefusalCode } from '../domain/commands.ts';
+import { evaluate, isReadyButForTime } from '../domain/lifecycle.ts';
+import type { PostState, TargetState } from '../domain/post-state.ts';
+import { applyCommand, type Change } from '../domain/reducer.ts';
+import { Mutex } from './mutex.ts';
+import { OperatorView } from './operator-view.ts';
+import { disarm, lookUpMember, project } from './proxies.ts';
+
+/** One run of a post: its state, the one door commands come in by, and what it shows to the outside. */
+export class PostRun {
+  #state: PostState;
+  #changes = 0;
+  readonly #mutex = new Mutex();
+  readonly #view = new OperatorView();
+  /** The publishing of each target under way, so that a command can end it. */
+  readonly #attempts = new Map<string, CancellationScope>();
+
+  constructor(state: PostState) {
+    this.#state = state;
+  }
+
+  get state(): PostState {
+    return this.#state;
+  }
+
+  /** Rises whenever anything changed: what the main loop waits on. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  get isOver(): boolean {
+    const { expiredAtMs, cancelledAtMs, targets, archived } = this.#state;
+    if (this.isBusy()) return false;
+    if (archived || expiredAtMs !== null) return true;
+    if (targets.every((target) => target.phase === 'PUBLISHED')) return true;
+    return (
+      cancelledAtMs !== null &&
+      targets.every((target) => target.phase === 'CANCELLED' || target.phase === 'PUBLISHED')
+    );
+  }
+
+  /** Whether a step for any target, or for this one, is under way. */
+  isBusy(targetId?: string): boolean {
+    return targetId === undefined ? this.#attempts.size > 0 : this.#attempts.has(targetId);
+  }
+
+  get isReadyButForTime(): boolean {
+    return isReadyButForTime(this.#state);
+  }
+
+  target(targetId: string): TargetState {
+    const target = this.#state.targets.find((candidate) => candidate.targetId === targetId);
+    if (!target) throw new Error(`This post has no target ${targetId}`);
+    return target;
+  }
+
+  /** Writes a change to the state, the rows and the operators' view. */
+  async commit(change: Change): Promise<void> {
+    this.#state = change.state;
+    this.#changes += 1;
+    const readiness = evaluate(this.#state);
+    this.#view.show(this.#state, readiness);
+    const { commands: _remembered, ...shown } = this.#state;
+    await project({
+      state: { ...shown, commands: [] },
+      readiness,
+      timeline: change.timeline,
+      decisions: change.decisions,
+    });
+  }
+
+  /** Changes one target and writes it; the run's own steps, as opposed to a person's commands. */
+  async setTarget(targetId: string, fields: Partial<TargetState>): Promise<void> {
+    await this.setTargets([targetId], fields);
+  }
+
+  async setTargets(targetIds: readonly string[], fields: Partial<TargetState>): Promise<void> {
+    const targets = this.#state.targets.map((target) =>
+      targetIds.includes(target.targetId) ? { ...target, ...fields } : target,
+    );
+    await this.commit({
+      state: { ...this.#state, targets, version: this.#state.version + 1 },
+      timeline: [],
+      decisions: [],
+    });
+  }
+
+  /** Changes a target without telling anybody; the next commit does. */
+  noteTarget(targetId: string, fields: Partial<TargetState>): void {
+    const targets = this.#state.targets.map((target) =>
+      target.targetId === targetId ? { ...target, ...fields } : target,
+    );
+    this.#state = { ...this.#state, targets };
+  }
+
+  attempt(targetId: string, scope: CancellationScope): void {
+    this.#attempts.set(targetId, scope);
+  }
+
+  attemptEnded(targetId: string): void {
+    this.#attempts.delete(targetId);
+    this.#changes += 1;
+  }
+
+  /** Refuses, before anything is written, what cannot apply: the Update's validator. */
+  check(command: Command): void {
+    if (this.#isRepeat(command)) return;
+    const reduction = applyCommand(this.#asIfDisarmed(command), command, Date.now());
+    if (!reduction.ok) throw refusal(reduction.refusal.code, reduction.refusal.message);
+  }
+
+  /**
+   * Carries out a command: one at a time, and with every armed target taken back before it answers. The publication
+   * rows decide whether that is still possible; success means committed in Postgres.
+   */
+  async handle(command: Command): Promise<CommandAnswer> {
+    return this.#mutex.run(async () => {
+      if (this.#isRepeat(command)) return this.#answer(true);
+      this.check(command);
+      await this.#disarmFor(command);
+      const reduction = applyCommand(this.#state, command, Date.now());
+      if (!reduction.ok) throw refusal(reduction.refusal.code, reduction.refusal.message);
+      await this.commit(reduction.change);
+      this.#endPreparing(command);
+      return this.#answer(false);
+    });
+  }
+
+  /** A Signal's sender is nobody's guest: membership is looked up here, and a refusal is logged with its sender. */
+  async handleSignal(command: Command, accepts: boolean): Promise<void> {
+    const sender = { kind: command.kind, commandId: command.commandId, memberId: command.actor.memberId };
+    if (!accepts) {
+      log.warn('A Signal was refused: this run takes Updates only', sender);
+      return;
+    }
+    const member = await lookUpMember({ tenantId: this.#state.tenantId, memberId: command.actor.memberId });
+    if (!member || member.role === 'viewer') {
+      log.warn('A Signal was refused: its sender may not command this post', sender);
+      return;
+    }
+    try {
+      await this.handle({ ...command, actor: member });
+    } catch (error) {
+      if (!(error instanceof ApplicationFailure)) throw error;
+      log.warn('A Signal was refused', { ...sender, code: error.type, reason: error.message });
+    }
+  }
+
+  #isRepeat(command: Command): boolean {
+    return this.#state.commands.some(({ commandId }) => commandId === command.commandId);
+  }
+
+  #answer(repeated: boolean): CommandAnswer {
+    const { status, blockedOn } = evaluate(this.#state);
+    return {
+      postId: this.#state.postId,
+      status,
+      blockedOn: blockedOn.map(({ code, message }) => ({ code, message })),
+      revisionId: this.#state.revision.revisionId,
+      version: this.#state.version,
+      repeated,
+    };
+  }
+
+  /** The state a command would meet if every armed target could be taken back. */
+  #asIfDisarmed(command: Command): PostState {
+    const every = this.#state.targets.map((target) => target.targetId);
+    return takesBackArmed(command) ? withWaiting(this.#state, every) : this.#state;
+  }
+
+  async #disarmFor(command: Command): Promise<void> {
+    const armed = this.#state.targets.filter((target) => target.phase === 'ARMING');
+    if (!takesBackArmed(command) || armed.length === 0) return;
+    const { tenantId, postId } = this.#state;
+    const targetIds = armed.map((target) => target.targetId);
+    const version = this.#state.version + 1;
+    const allOrNothing = command.kind !== 'cancel';
+    const { sendingTargetIds } = await disarm({ tenantId, postId, targetIds, version, allOrNothing });
+    if (allOrNothing && sendingTargetIds.length > 0)
+      throw refusal('already-publishing', 'A target is being sent; nothing was changed');
+    const taken = targetIds.filter((targetId) => !sendingTargetIds.includes(targetId));
+    // The barrier stands in the rows: whatever is armed from here on carries at least its version.
+    this.#state = { ...withWaiting(this.#state, taken), version: Math.max(version, this.#state.version) };
+    for (const targetId of taken) this.#attempts.get(targetId)?.cancel();
+  }
+
+  /** Uploads under way for what a command has just changed are of no use any more. */
+  #endPreparing(command: Command): void {
+    if (!takesBackArmed(command)) return;
+    for (const [targetId, scope] of this.#attempts) {
+      const { phase } = this.target(targetId);
+      if (phase !== 'ARMING' && phase !== 'RECONCILING') scope.cancel();
+    }
+  }
+}
+
+/** Commands that change what is sent, or whether; approvals and retries leave armed targets alone. */
+const takesBackArmed = (command: Command): boolean =>
+  command.kind === 'decide'
+    ? command.verdict === 'reject'
+    : command.kind !== 'submit' && command.kind !== 'retry';
+
+const withWaiting = (state: PostState, targetIds: readonly string[]): PostState => ({
+  ...state,
+  targets: state.targets.map((target) =>
+    target.phase === 'ARMING' && targetIds.includes(target.targetId)
+      ? { ...target, phase: 'WAITING' }
+      : target,
+  ),
+});
+
+/** A refusal fails the Update with its code; it must never be a plain Error, which would stall the run. */
+export const refusal = (code: RefusalCode, message: string): ApplicationFailure =>
+  ApplicationFailure.create({ message, type: code, nonRetryable: true, category: 'BENIGN' });

@@ -1,0 +1,146 @@
+import {
+  allHandlersFinished,
+  CancellationScope,
+  condition,
+  continueAsNew,
+  isCancellation,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { Command } from '../domain/commands.ts';
+import { prepareLeadMs } from '../domain/leads.ts';
+import { newPostState, type PostState, type TargetState } from '../domain/post-state.ts';
+import { openPost } from '../domain/reducer.ts';
+import { type PostRunSettings, type PostWorkflowInput, signals, stateQuery, updates } from './messages.ts';
+import { PostRun } from './post-run.ts';
+import { prepare, publish } from './publish-target.ts';
+
+/**
+ * One post, from its submission to its outcome: waits at its gates, sleeps until it is due, publishes each target once,
+ * and stays open while a person can still do something about it.
+ */
+export async function postWorkflow(input: PostWorkflowInput): Promise<PostOutcome> {
+  const post = new PostRun(input.carried ?? newPostState(input.post));
+  listen(post, input.settings);
+  return CancellationScope.nonCancellable(() => live(post, input));
+}
+
+async function live(post: PostRun, input: PostWorkflowInput): Promise<PostOutcome> {
+  if (!input.carried) await post.commit(openPost(post.state, input.submittedBy, Date.now()));
+  while (!post.isOver) {
+    const seen = post.changes;
+    const moment = nextMoment(post, input.settings);
+    if (moment.now.length > 0) await startSteps(post, moment.now);
+    else if (shouldContinueAsNew(post, input.settings)) return carryOn(post, input);
+    else await waitForChange(post, seen, moment.atMs, input.settings);
+  }
+  await condition(allHandlersFinished);
+  return outcomeOf(post.state);
+}
+
+export interface PostOutcome {
+  readonly targets: readonly Pick<TargetState, 'targetId' | 'phase' | 'publicId' | 'permalink'>[];
+}
+
+const outcomeOf = (state: PostState): PostOutcome => ({
+  targets: state.targets.map(({ targetId, phase, publicId, permalink }) => ({
+    targetId,
+    phase,
+    publicId,
+    permalink,
+  })),
+});
+
+/** Every command comes as an Update and as a Signal; both go through the same door. */
+function listen(post: PostRun, settings: PostRunSettings): void {
+  for (const kind of Object.keys(updates) as (keyof typeof updates)[]) {
+    setHandler(updates[kind], (command: Command) => post.handle(command), {
+      validator: (command: Command) => post.check(command),
+    });
+    setHandler(signals[kind], (command: Command) => post.handleSignal(command, settings.acceptSignals));
+  }
+  setHandler(stateQuery, () => post.state);
+  CancellationScope.current().cancelRequested.catch(() => post.handle(operatorCancel()));
+}
+
+/** Cancelling the run from the Web UI is a cancel command like any other: it takes back what has not been sent. */
+const operatorCancel = (): Command => ({
+  kind: 'cancel',
+  commandId: `operator:${workflowInfo().runId}`,
+  actor: { memberId: 'operator', role: 'super_admin', name: 'Operator' },
+  reason: 'The run was cancelled by an operator',
+});
+
+interface Step {
+  readonly kind: 'prepare' | 'publish';
+  readonly targetId: string;
+}
+
+/** What is to be done now, or when there will be something to do by time alone. */
+function nextMoment(post: PostRun, settings: PostRunSettings): { now: Step[]; atMs: number | null } {
+  if (!post.isReadyButForTime || post.state.dueAtMs === null) return { now: [], atMs: null };
+  const moments = post.state.targets
+    .filter((target) => target.phase === 'WAITING' && !post.isBusy(target.targetId))
+    .map((target) => momentOf(post.state, target, settings, post.state.dueAtMs!));
+  const now = moments.filter((moment) => moment.atMs <= Date.now()).map((moment) => moment.step);
+  const atMs = moments.length > 0 ? Math.min(...moments.map((moment) => moment.atMs)) : null;
+  return { now, atMs };
+}
+
+function momentOf(
+  state: PostState,
+  target: TargetState,
+  settings: PostRunSettings,
+  dueAtMs: number,
+): { step: Step; atMs: number } {
+  const { targetId } = target;
+  const leadMs = prepareLeadMs(target.platform, state.type);
+  const isPrepared = leadMs === null || target.preparedRevisionId === state.revision.revisionId;
+  return isPrepared
+    ? { step: { kind: 'publish', targetId }, atMs: dueAtMs - settings.armLeadMs }
+    : { step: { kind: 'prepare', targetId }, atMs: dueAtMs - Math.max(leadMs, settings.armLeadMs) };
+}
+
+/** Starts what is due; the targets go their ways alone from here, each in a scope that a command can end. */
+async function startSteps(post: PostRun, steps: readonly Step[]): Promise<void> {
+  for (const step of steps) void takeStep(post, step);
+  const publishing = steps.filter((step) => step.kind === 'publish').map((step) => step.targetId);
+  if (publishing.length > 0) await post.setTargets(publishing, { phase: 'ARMING' });
+}
+
+async function takeStep(post: PostRun, { kind, targetId }: Step): Promise<void> {
+  const scope = new CancellationScope();
+  post.attempt(targetId, scope);
+  try {
+    await scope.run(() => (kind === 'prepare' ? prepare(post, targetId) : publish(post, targetId)));
+  } catch (error) {
+    if (!isCancellation(error)) throw error;
+  } finally {
+    post.attemptEnded(targetId);
+  }
+}
+
+async function waitForChange(
+  post: PostRun,
+  seen: number,
+  atMs: number | null,
+  settings: PostRunSettings,
+): Promise<void> {
+  const changed = () => post.changes !== seen || shouldContinueAsNew(post, settings);
+  if (atMs === null) return condition(changed);
+  const waitMs = atMs - Date.now();
+  if (waitMs > 0) await condition(changed, waitMs);
+}
+
+/** By the server's own suggestion, or after fewer events where a test asks for it. */
+function shouldContinueAsNew(post: PostRun, settings: PostRunSettings): boolean {
+  if (post.isBusy()) return false;
+  const info = workflowInfo();
+  const most = settings.continueAsNewAfterEvents;
+  return info.continueAsNewSuggested || (most !== undefined && info.historyLength >= most);
+}
+
+async function carryOn(post: PostRun, input: PostWorkflowInput): Promise<never> {
+  await condition(allHandlersFinished);
+  return continueAsNew<typeof postWorkflow>({ ...input, carried: post.state });
+}

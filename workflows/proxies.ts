@@ -1,0 +1,84 @@
+import {
+  ActivityCancellationType,
+  ActivityFailure,
+  proxyActivities,
+  proxyLocalActivities,
+} from '@temporalio/workflow';
+import type { Activities } from '../activities/index.ts';
+import { releaseTaskQueue } from './ids.ts';
+
+/** Rows of our own: short, repeatable, retried for as long as the database is away. */
+const rows = {
+  startToCloseTimeout: '15s',
+  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s' },
+} as const;
+
+const { projectPost, disarmTargets, findMember, recordVerdict, armTarget, maintainPosts } =
+  proxyActivities<Activities>(rows);
+
+export { armTarget, recordVerdict };
+
+/**
+ * The same as local activities: the row is written before a command answers, at one history event instead of six.
+ * Bounded at 2 s: with the database away each retry of a local activity would cost workflow tasks.
+ */
+const local = proxyLocalActivities<Activities>({
+  startToCloseTimeout: '2s',
+  scheduleToCloseTimeout: '2s',
+  retry: { initialInterval: '100ms', maximumInterval: '500ms' },
+});
+
+/** Runs a local activity, and hands over to the normal one when it cannot finish in time. */
+function localFirst<Input, Result>(
+  nearby: (input: Input) => Promise<Result>,
+  remote: (input: Input) => Promise<Result>,
+): (input: Input) => Promise<Result> {
+  return async (input) => {
+    try {
+      return await nearby(input);
+    } catch (error) {
+      if (!(error instanceof ActivityFailure)) throw error;
+      return remote(input);
+    }
+  };
+}
+
+export const project = localFirst(local.projectPost, projectPost);
+export const disarm = localFirst(local.disarmTargets, disarmTargets);
+export const lookUpMember = localFirst(local.findMember, findMember);
+
+/** Uploads and containers: repeatable, slow, kept alive by heartbeats. */
+export const { prepareTarget } = proxyActivities<Activities>({
+  startToCloseTimeout: '35m',
+  scheduleToCloseTimeout: '2h',
+  heartbeatTimeout: '20s',
+  retry: { initialInterval: '2s', backoffCoefficient: 2, maximumInterval: '2m' },
+});
+
+/**
+ * The one public effect: a single attempt on a queue of its own. A lost worker is noticed by its heartbeat; the row
+ * then says what is known. Cancelling is a courtesy, so nobody waits for it.
+ */
+export const { releaseTarget } = proxyActivities<Activities>({
+  taskQueue: releaseTaskQueue,
+  startToCloseTimeout: '15m',
+  heartbeatTimeout: '3s',
+  retry: { maximumAttempts: 1 },
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+});
+
+/** Only reads at the platform; says itself when to ask again. */
+export const { reconcileTarget } = proxyActivities<Activities>({
+  startToCloseTimeout: '2m',
+  heartbeatTimeout: '10s',
+  retry: { initialInterval: '2s', backoffCoefficient: 2, maximumInterval: '1m' },
+});
+
+export const { confirmTarget } = proxyActivities<Activities>({
+  startToCloseTimeout: '1m',
+  heartbeatTimeout: '20s',
+  scheduleToCloseTimeout: '10m',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' },
+});
+
+export const maintain = maintainPosts;

@@ -1,0 +1,168 @@
+import { ActivityFailure, ApplicationFailure, isCancellation, sleep } from '@temporalio/workflow';
+import type { ReconcileTargetResult, ReleaseTargetResult, TargetInput } from '../activities/contract.ts';
+import { unreachable } from '../domain/post.ts';
+import type { TargetError } from '../domain/post-state.ts';
+import { notSentBackoffSeconds } from '../domain/publication.ts';
+import type { PostRun } from './post-run.ts';
+import {
+  armTarget,
+  confirmTarget,
+  prepareTarget,
+  reconcileTarget,
+  recordVerdict,
+  releaseTarget,
+} from './proxies.ts';
+
+/** What a target's attempt is made of; fixed when it starts, so that a change means another attempt. */
+export function targetInput(post: PostRun, targetId: string): TargetInput {
+  const { tenantId, postId, revision, gates } = post.state;
+  const approvedHash = gates.publish.approvedHash;
+  if (approvedHash === null) throw new Error('Only an approved revision is prepared or published');
+  return { tenantId, postId, targetId, revisionId: revision.revisionId, approvedHash };
+}
+
+/** Brings uploads and containers to the platform ahead of the due time. A final refusal fails the target. */
+export async function prepare(post: PostRun, targetId: string): Promise<void> {
+  const input = targetInput(post, targetId);
+  try {
+    await prepareTarget(input);
+    if (post.state.revision.revisionId === input.revisionId)
+      post.noteTarget(targetId, { preparedRevisionId: input.revisionId });
+  } catch (error) {
+    if (isCancellation(error)) return;
+    await fail(post, targetId, errorOf(error));
+  }
+}
+
+/**
+ * Publishes one target: armed, released at its instant, and settled; after doubt, asked about before anything is sent
+ * again. Ends when the target has an outcome, or when a command has taken it back.
+ */
+export async function publish(post: PostRun, targetId: string): Promise<void> {
+  try {
+    await attemptUntilSettled(post, targetId);
+  } catch (error) {
+    // What an activity gives up on before anything was sent fails the target; a person may retry it.
+    if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
+    await fail(post, targetId, errorOf(error));
+  }
+}
+
+async function attemptUntilSettled(post: PostRun, targetId: string): Promise<void> {
+  const input = targetInput(post, targetId);
+  let backoffs = 0;
+  for (;;) {
+    const result = await attempt(post, input);
+    if (result.kind !== 'not-sent') return settle(post, input, result);
+    if (result.handleIsDead) {
+      post.noteTarget(targetId, { preparedRevisionId: null });
+      await prepareTarget(input);
+      post.noteTarget(targetId, { preparedRevisionId: input.revisionId });
+    }
+    const delayMs = result.retryAfterMs ?? backoffMs(backoffs++);
+    if (delayMs === null) return fail(post, targetId, result.error);
+    if (delayMs > 0) await sleep(delayMs, { summary: `${result.error.code}: send again` });
+  }
+}
+
+const backoffMs = (tries: number): number | null => {
+  const seconds = notSentBackoffSeconds[tries];
+  return seconds === undefined ? null : seconds * 1000;
+};
+
+const unprepared: TargetError = { code: 'unavailable', message: 'What was prepared is no longer there' };
+
+type AttemptResult = Exclude<ReleaseTargetResult, { kind: 'unknown' | 'unrecorded' }>;
+
+async function attempt(post: PostRun, input: TargetInput): Promise<AttemptResult> {
+  const { cycle } = post.target(input.targetId);
+  const dueAtMs = post.state.dueAtMs ?? Date.now();
+  const armed = await armTarget({ ...input, cycle, version: post.state.version, dueAtMs });
+  switch (armed.kind) {
+    case 'superseded':
+      return { kind: 'disarmed' };
+    case 'needs-reconcile':
+      return reconcile(post, input);
+    case 'unprepared':
+      return { kind: 'not-sent', error: unprepared, retryAfterMs: 0, handleIsDead: true };
+    case 'armed':
+      break;
+    default:
+      return armed;
+  }
+  const { publicationId, fence } = armed;
+  const released = await release({ ...input, publicationId, fence, dueAtMs });
+  if (released.kind === 'unknown') return reconcile(post, input);
+  if (released.kind !== 'unrecorded') return released;
+  await recordVerdict({ tenantId: input.tenantId, publicationId, fence, verdict: released.verdict });
+  return reconcile(post, input);
+}
+
+/** A release that ended without a word (lost worker, shutdown, time-out) is settled by asking its row. */
+async function release(
+  input: Parameters<typeof releaseTarget>[0],
+): Promise<ReleaseTargetResult | { kind: 'unknown'; error: TargetError }> {
+  try {
+    return await releaseTarget(input);
+  } catch (error) {
+    if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
+    return { kind: 'unknown', error: errorOf(error) };
+  }
+}
+
+async function reconcile(post: PostRun, input: TargetInput): Promise<ReconcileTargetResult> {
+  await post.setTarget(input.targetId, { phase: 'RECONCILING' });
+  const result = await reconcileTarget(input);
+  if (result.kind === 'not-sent') post.noteTarget(input.targetId, { phase: 'ARMING' });
+  return result;
+}
+
+async function settle(
+  post: PostRun,
+  input: TargetInput,
+  result: Exclude<AttemptResult, { kind: 'not-sent' }>,
+): Promise<void> {
+  const { targetId } = input;
+  switch (result.kind) {
+    case 'published': {
+      const { publicId, publishedAtMs } = result;
+      await post.setTarget(targetId, {
+        phase: 'PUBLISHED',
+        publicId,
+        permalink: result.permalink,
+        publishedAtMs,
+        error: null,
+      });
+      if (result.permalink === null) await confirm(post, { ...input, publicId });
+      return;
+    }
+    case 'disarmed':
+      return post.setTarget(targetId, { phase: 'WAITING' });
+    case 'refused':
+      return fail(post, targetId, result.error);
+    case 'unconfirmed':
+      return post.setTarget(targetId, { phase: 'UNCONFIRMED', error: result.error });
+    default:
+      return unreachable(result, 'result of an attempt');
+  }
+}
+
+/** The post is public already: not knowing its address fails nothing. */
+async function confirm(post: PostRun, input: TargetInput & { publicId: string }): Promise<void> {
+  try {
+    const permalink = await confirmTarget(input);
+    if (permalink) await post.setTarget(input.targetId, { permalink });
+  } catch (error) {
+    if (!(error instanceof ActivityFailure)) throw error;
+  }
+}
+
+const fail = (post: PostRun, targetId: string, error: TargetError): Promise<void> =>
+  post.setTarget(targetId, { phase: 'FAILED', error });
+
+function errorOf(error: unknown): TargetError {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  const code = cause instanceof ApplicationFailure && cause.type ? cause.type : 'unavailable';
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return { code, message: message.slice(0, 300) };
+}
