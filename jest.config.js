@@ -1,4 +1,4 @@
-/** Tests mirror the tree. Files run one at a time where they share the embedded servers (see scripts/run.mjs). */
+/** Tests mirror the tree. The servers they need are started once, by the global set-up. */
 export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
@@ -14,5 +14,8 @@ export default {
       },
     ],
   },
+  globalSetup: '<rootDir>/test/support/global-setup.js',
+  globalTeardown: '<rootDir>/test/support/global-teardown.js',
   testTimeout: 60_000,
+  maxWorkers: 2,
 };

@@ -1,0 +1,138 @@
+import { z } from 'zod';
+import { roles } from '../domain/post.ts';
+
+/**
+ * The one module that reads the environment: once, into a frozen, typed object. Every bad variable is named in one
+ * message, with what it must look like and never with its value.
+ */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) address' });
+const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// address' });
+const port = z.coerce.number().int().min(0).max(65_535);
+const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
+const milliseconds = (most: number) => z.coerce.number().int().min(0).max(most);
+
+/** `id:base64,id:base64`; the first key is the current one, the others stay to open what was sealed earlier. */
+const keyring = z.string().transform((text, context) => {
+  const pairs = text.split(',').map((pair) => pair.trim().split(':'));
+  const keys: Record<string, Uint8Array> = {};
+  for (const [id, encoded] of pairs) {
+    const key = Buffer.from(encoded ?? '', 'base64');
+    if (!id || key.length !== 32) {
+      context.addIssue('must be id:base64 pairs, comma-separated, each key 32 bytes');
+      return z.NEVER;
+    }
+    keys[id] = key;
+  }
+  return { currentKeyId: pairs[0]![0]!, keys };
+});
+
+const issuer = z
+  .strictObject({
+    issuer: z.string().min(1),
+    audience: z.string().min(1),
+    algorithm: z.enum(['HS256', 'RS256', 'ES256', 'EdDSA']),
+    secret: z.string().min(32).optional(),
+    jwksUrl: httpUrl.optional(),
+    tenants: z.union([z.literal('*'), z.array(z.uuid())]),
+    roles: z.array(z.enum(roles)).min(1),
+  })
+  .refine((value) => (value.algorithm === 'HS256' ? value.secret : value.jwksUrl), {
+    error: 'HS256 needs `secret` (at least 32 characters), every other algorithm `jwksUrl`',
+  });
+
+const jsonText = z.string().transform((text, context): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    context.addIssue('must be JSON');
+    return z.NEVER;
+  }
+});
+const issuers = jsonText.pipe(z.array(issuer).min(1));
+
+const common = {
+  NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  TEMPORAL_ADDRESS: z.string().min(1),
+  TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
+  TEMPORAL_API_KEY: z.string().optional(),
+  TEMPORAL_TLS: flag.default(false),
+  GATEPOST_KEYS: keyring,
+  S3_ENDPOINT: httpUrl,
+  S3_PUBLIC_ENDPOINT: httpUrl.optional(),
+  S3_REGION: z.string().min(1).default('us-east-1'),
+  S3_BUCKET: z.string().min(1).default('gatepost'),
+  S3_ACCESS_KEY_ID: z.string().min(1),
+  S3_SECRET_ACCESS_KEY: z.string().min(1),
+  S3_FORCE_PATH_STYLE: flag.default(true),
+};
+
+const apiSchema = z.object({
+  ...common,
+  GATEPOST_API_DATABASE_URL: postgresUrl,
+  GATEPOST_API_DATABASE_CONNECTIONS: z.coerce.number().int().min(1).max(200).default(10),
+  GATEPOST_API_HOST: z.string().default('127.0.0.1'),
+  GATEPOST_API_PORT: port.default(4400),
+  GATEPOST_ISSUERS: issuers,
+  GATEPOST_AUTHORIZATION: z.enum(['members', 'claims']).default('members'),
+  GATEPOST_ARM_LEAD_MS: milliseconds(60_000).default(10_000),
+  GATEPOST_ACCEPT_SIGNALS: flag.default(false),
+  GATEPOST_WEB_UI_ORIGIN: httpUrl.optional(),
+  GATEPOST_DOCS_TOKEN_HINT: z.string().optional(),
+});
+
+const workerSchema = z.object({
+  ...common,
+  GATEPOST_WORKER_DATABASE_URL: postgresUrl,
+  GATEPOST_WORKER_DATABASE_CONNECTIONS: z.coerce.number().int().min(1).max(200).default(20),
+  GATEPOST_WORKFLOW_BUNDLE: z.string().optional(),
+  GATEPOST_STICKY_TIMEOUT_MS: milliseconds(60_000).default(10_000),
+  GATEPOST_SHUTDOWN_GRACE_MS: milliseconds(600_000).default(20_000),
+  GATEPOST_MAX_CACHED_WORKFLOWS: z.coerce.number().int().min(0).default(500),
+  GATEPOST_MAINTENANCE_EVERY_SECONDS: z.coerce.number().int().min(5).max(3_600).default(60),
+  GATEPOST_FAILPOINT: z.string().optional(),
+  SANDBOX_URL: httpUrl.optional(),
+  LINKEDIN_API_URL: httpUrl.default('https://api.linkedin.com'),
+  LINKEDIN_VERSION: z
+    .string()
+    .regex(/^\d{6}$/, 'must be YYYYMM')
+    .default('202609'),
+  INSTAGRAM_GRAPH_URL: httpUrl.default('https://graph.facebook.com'),
+  INSTAGRAM_VERSION: z
+    .string()
+    .regex(/^v\d+\.\d+$/, 'must be vNN.N')
+    .default('v26.0'),
+});
+
+export type ApiConfig = Readonly<z.infer<typeof apiSchema>>;
+export type WorkerConfig = Readonly<z.infer<typeof workerSchema>>;
+export type CommonConfig = Pick<ApiConfig & WorkerConfig, keyof typeof common>;
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+export const readApiConfig = (environment: Environment): ApiConfig => {
+  const config = read(apiSchema, environment);
+  const insecure =
+    config.NODE_ENV === 'production' && config.GATEPOST_ISSUERS.some((one) => one.algorithm === 'HS256');
+  if (insecure)
+    throw new ConfigError('GATEPOST_ISSUERS: HS256 is for development; production needs a jwksUrl');
+  return config;
+};
+
+export const readWorkerConfig = (environment: Environment): WorkerConfig => read(workerSchema, environment);
+
+function read<Schema extends z.ZodType>(schema: Schema, environment: Environment): z.infer<Schema> {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const result = schema.safeParse(given);
+  if (result.success) return Object.freeze(result.data) as z.infer<Schema>;
+  const lines = result.error.issues.map((issue) => {
+    const [name, ...rest] = issue.path;
+    const missing = given[String(name)] === undefined;
+    return `  ${String(name)}${rest.length > 0 ? `.${rest.join('.')}` : ''}: ${missing ? 'is missing' : issue.message}`;
+  });
+  throw new ConfigError(`The configuration is not usable:\n${lines.join('\n')}`);
+}

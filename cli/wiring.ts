@@ -1,0 +1,122 @@
+import { hkdfSync, randomBytes, randomUUID } from 'node:crypto';
+import { Client, Connection } from '@temporalio/client';
+import type { DataConverter } from '@temporalio/common';
+import type pg from 'pg';
+import { pino } from 'pino';
+import { createEnvelopes, type Envelopes } from '../adapters/secrets/envelope.ts';
+import {
+  createPayloadCodec,
+  type PayloadCodecOptions,
+  systemTenant,
+} from '../adapters/secrets/payload-codec.ts';
+import { createObjectStorage, type ObjectStorage } from '../adapters/storage/s3.ts';
+import { forTenant } from '../db/tenant-database.ts';
+import { findCurrentTenantKey, findTenantKey, insertTenantKey } from '../db/tenant-keys.ts';
+import { tenantOfWorkflowId } from '../workflows/ids.ts';
+import type { CommonConfig } from './config.ts';
+import { failureConverterPath } from './workflow-bundle.ts';
+
+/** Builds, from configuration, the parts that more than one process needs. */
+
+export type Logger = ReturnType<typeof createLogger>;
+
+/** JSON lines on standard output. What may hold a secret is cut out by name, wherever it stands in a line. */
+export const createLogger = (name: string, level: string) =>
+  pino({
+    name,
+    level,
+    redact: {
+      paths: [
+        'req.headers.authorization',
+        'req.headers.cookie',
+        '*.accessToken',
+        '*.token',
+        '*.secret',
+        '*.password',
+      ],
+      censor: '[redacted]',
+    },
+  });
+
+export const openEnvelopes = (config: Pick<CommonConfig, 'GATEPOST_KEYS'>): Envelopes =>
+  createEnvelopes(config.GATEPOST_KEYS);
+
+export const openStorage = (config: CommonConfig): ObjectStorage =>
+  createObjectStorage({
+    endpoint: config.S3_ENDPOINT,
+    publicEndpoint: config.S3_PUBLIC_ENDPOINT,
+    region: config.S3_REGION,
+    bucket: config.S3_BUCKET,
+    accessKeyId: config.S3_ACCESS_KEY_ID,
+    secretAccessKey: config.S3_SECRET_ACCESS_KEY,
+    forcePathStyle: config.S3_FORCE_PATH_STYLE,
+  });
+
+/**
+ * What stands between our processes and Temporal: payloads and failures encrypted with a key per tenant. Both the
+ * client and the worker must use it, and from the first history on: what sleeps unencrypted stays so.
+ */
+export function createDataConverter(
+  config: Pick<CommonConfig, 'GATEPOST_KEYS'>,
+  pool: pg.Pool,
+  envelopes: Envelopes,
+): DataConverter {
+  return {
+    payloadCodecs: [createPayloadCodec(payloadKeys(config, pool, envelopes))],
+    failureConverterPath,
+  };
+}
+
+/** Keys of the payload codec: per tenant in `tenant_keys`, sealed; the system's own derived from the current key. */
+export function payloadKeys(
+  { GATEPOST_KEYS: keyring }: Pick<CommonConfig, 'GATEPOST_KEYS'>,
+  pool: pg.Pool,
+  envelopes: Envelopes,
+): PayloadCodecOptions {
+  const systemKey = (keyId: string): Uint8Array | null => {
+    const key = keyring.keys[keyId];
+    return key ? new Uint8Array(hkdfSync('sha256', key, '', 'gatepost system payloads', 32)) : null;
+  };
+  const contextOf = (tenantId: string, rowId: string) => ({
+    tenantId,
+    table: 'tenant_keys',
+    column: 'wrapped_key',
+    rowId,
+  });
+  const open = (tenantId: string, row: { id: string; wrappedKey: Buffer }) => ({
+    keyId: row.id,
+    key: Buffer.from(envelopes.open(row.wrappedKey, contextOf(tenantId, row.id)), 'base64'),
+  });
+  return {
+    tenantOf: tenantOfWorkflowId,
+    async keyFor(tenantId) {
+      if (tenantId === systemTenant)
+        return { keyId: keyring.currentKeyId, key: systemKey(keyring.currentKeyId)! };
+      const database = forTenant(pool, tenantId);
+      const known = await findCurrentTenantKey(database);
+      if (known) return open(tenantId, known);
+      const id = randomUUID();
+      const fresh = randomBytes(32).toString('base64');
+      // Two processes may meet here and both insert: every key stays readable by its id.
+      await insertTenantKey(database, { id, wrappedKey: envelopes.seal(fresh, contextOf(tenantId, id)) });
+      return open(tenantId, (await findCurrentTenantKey(database))!);
+    },
+    async keyById(tenantId, keyId) {
+      if (tenantId === systemTenant) return systemKey(keyId);
+      const row = await findTenantKey(forTenant(pool, tenantId), keyId);
+      return row ? open(tenantId, row).key : null;
+    },
+  };
+}
+
+export const serverAddress = (config: CommonConfig) => ({
+  address: config.TEMPORAL_ADDRESS,
+  apiKey: config.TEMPORAL_API_KEY,
+  tls: config.TEMPORAL_TLS || undefined,
+});
+
+/** A client that connects when it is first used, so that a process starts while Temporal is away. */
+export function openClient(config: CommonConfig, dataConverter: DataConverter): Client {
+  const connection = Connection.lazy(serverAddress(config));
+  return new Client({ connection, namespace: config.TEMPORAL_NAMESPACE, dataConverter });
+}

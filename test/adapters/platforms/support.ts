@@ -1,0 +1,112 @@
+import type { Fetch } from '../../../adapters/platforms/http.ts';
+import type {
+  Account,
+  CallContext,
+  MediaAccess,
+  MediaItem,
+  PublicContent,
+} from '../../../adapters/platforms/publisher.ts';
+import { OutcomeError } from '../../../domain/outcome.ts';
+
+export interface Sent {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Record<string, string>;
+  /** Parsed where it is JSON, the bytes otherwise. */
+  readonly body: unknown;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers?: Record<string, string>;
+  readonly body?: unknown;
+}
+
+/** A `fetch` that answers from a list, in order, and keeps what was sent. An `Error` in the list is thrown. */
+export function scripted(...answers: (Answer | Error)[]): { fetch: Fetch; sent: Sent[] } {
+  const sent: Sent[] = [];
+  const fetch: Fetch = async (url, init) => {
+    sent.push({
+      method: init.method!,
+      url,
+      headers: Object.fromEntries(new Headers(init.headers)),
+      body: readBody(init.body),
+    });
+    expect(init.redirect).toBe('manual');
+    const answer = answers.shift();
+    if (!answer) throw new Error(`No answer left for ${init.method} ${url}`);
+    if (answer instanceof Error) throw answer;
+    const text =
+      typeof answer.body === 'string' || answer.body === undefined
+        ? answer.body
+        : JSON.stringify(answer.body);
+    return new Response(answer.status === 204 ? null : text, {
+      status: answer.status,
+      headers: answer.headers,
+    });
+  };
+  return { fetch, sent };
+}
+
+function readBody(body: unknown): unknown {
+  if (typeof body !== 'string') return body;
+  return JSON.parse(body);
+}
+
+/** What Node's `fetch` throws: a bare TypeError with the reason as its cause. */
+export function fetchFailure(code: string, syscall?: string): Error {
+  return Object.assign(new TypeError('fetch failed'), {
+    cause: Object.assign(new Error(code), { code, syscall }),
+  });
+}
+
+export const token = 'AQX-very-secret-token';
+
+export const context = (): CallContext & { told: string[] } => {
+  const told: string[] = [];
+  return {
+    signal: new AbortController().signal,
+    progress: (description) => void told.push(description),
+    told,
+  };
+};
+
+export const account = (fields: Pick<Account, 'platform' | 'kind' | 'externalId'>): Account => ({
+  ...fields,
+  accessToken: token,
+});
+
+export const picture = (mediaId: string, altText: string | null = null): MediaItem => ({
+  mediaId,
+  sha256: '0'.repeat(64),
+  contentType: 'image/jpeg',
+  sizeBytes: 3,
+  width: 1080,
+  height: 1080,
+  altText,
+});
+
+export const content = (
+  type: PublicContent['type'],
+  text: string,
+  media: MediaItem[] = [],
+): PublicContent => ({ type, text, media });
+
+export const media: MediaAccess & { asked: [string, number][] } = {
+  asked: [],
+  url: async (item, seconds) => {
+    media.asked.push([item.mediaId, seconds]);
+    return `https://media.example/${item.mediaId}.jpg?X-Amz-Signature=abc123`;
+  },
+  bytes: async () => new Uint8Array([1, 2, 3]),
+};
+
+/** Runs a call that must fail with an `OutcomeError` and returns it. */
+export async function outcomeOf(call: Promise<unknown>): Promise<OutcomeError> {
+  const error = await call.then(
+    () => new Error('The call did not fail'),
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof OutcomeError)) throw error;
+  return error;
+}
