@@ -98,7 +98,7 @@ const linkedInImage: MediaRule = {
 };
 
 // The guide says 30 hashtags and 20 mentions.
-// https://developers.facebook.com/docs/instagram-platform/instagram-graph-api/reference/ig-user/media (read 2026-11-21)
+// https://developers.facebook.com/documentation/instagram-platform/instagram-graph-api/reference/ig-user/media (read 2026-11-21)
 const instagramText: TextRule = { maxLength: 2_200, isRequired: false, maxHashtags: 30, maxMentions: 20 };
 
 // The same page. Width is no limit: Instagram scales to 320-1440 pixels.

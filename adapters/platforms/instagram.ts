@@ -1,0 +1,523 @@
+import { OutcomeError } from '../../domain/outcome.ts';
+import type { PostType } from '../../domain/post.ts';
+import {
+  createHttpClient,
+  type Fetch,
+  type HttpClient,
+  isObject,
+  parseRetryAfter,
+  path,
+  pause,
+} from './http.ts';
+import type {
+  Account,
+  CallContext,
+  Finder,
+  FindQuery,
+  FindResult,
+  MediaAccess,
+  MediaItem,
+  PlatformAdapter,
+  PreparedHandle,
+  Preparer,
+  PublicContent,
+  Publisher,
+} from './publisher.ts';
+
+// Endpoints
+
+/** Where Instagram really is, for accounts connected through Facebook Login, and the Graph version current at reading. */
+// https://developers.facebook.com/documentation/instagram-platform/content-publishing (read 2026-11-21)
+export const instagramLive = { graphBaseUrl: 'https://graph.facebook.com', version: 'v26.0' } as const;
+
+/** The host for accounts connected through Instagram Login; the nodes have the same shapes. */
+export const instagramLoginOrigin = 'https://graph.instagram.com';
+
+export interface InstagramOptions {
+  /** Scheme, host, port and path prefix before the version, e.g. `https://graph.facebook.com`. */
+  readonly graphBaseUrl: string;
+  /** `vNN.N`, the first segment of every path. */
+  readonly version: string;
+  readonly fetch: Fetch;
+  readonly now?: () => Date;
+  /** Between two looks at a container (default 10 s; Meta advises up to once a minute). */
+  readonly pollIntervalMs?: number;
+  /** How long a container may be in progress before preparing counts as failed (default 10 min). */
+  readonly processingTimeoutMs?: number;
+}
+
+// Limits
+
+const commitTimeoutMs = 30_000;
+const callTimeoutMs = 30_000;
+const prepareLeadSeconds: Partial<Record<PostType, number>> = { SINGLE_IMAGE: 300, CAROUSEL: 900 };
+const mediaUrlSeconds = 3_600;
+/** A container not published within 24 hours expires; we stop trusting it an hour earlier. */
+const containerLifeMs = 23 * 3_600_000;
+const settleMs = 10_000;
+const notReadyRetryMs = 10_000;
+/** Without a time from Meta: the first wait of its advised back-off, and for the daily cap a part of its rolling day. */
+const throttledRetryMs = 60_000;
+const dailyCapRetryMs = 4 * 3_600_000;
+const clockSkewMs = 60_000;
+const listedMedia = 50;
+
+/** One adapter for professional (business or creator) accounts; consumer accounts cannot be published to. */
+export interface InstagramAdapters {
+  readonly business: PlatformAdapter & { readonly preparer: Preparer; readonly finder: Finder };
+}
+
+export function createInstagram(options: InstagramOptions): InstagramAdapters {
+  const graph = connect(options);
+  return {
+    business: {
+      publisher: createPublisher(graph),
+      preparer: createPreparer(graph),
+      finder: createFinder(graph),
+    },
+  };
+}
+
+interface Graph {
+  readonly http: HttpClient;
+  readonly baseUrl: string;
+  readonly now: () => Date;
+  readonly pollIntervalMs: number;
+  readonly processingTimeoutMs: number;
+}
+
+function connect(options: InstagramOptions): Graph {
+  const now = options.now ?? (() => new Date());
+  return {
+    http: createHttpClient({
+      fetch: options.fetch,
+      origins: [new URL(options.graphBaseUrl).origin],
+      mapError: (status, headers, body) => mapGraphError(status, headers, body, now()),
+      now,
+    }),
+    baseUrl: `${options.graphBaseUrl.replace(/\/+$/, '')}/${options.version}`,
+    now,
+    pollIntervalMs: options.pollIntervalMs ?? 10_000,
+    processingTimeoutMs: options.processingTimeoutMs ?? 600_000,
+  };
+}
+
+// Methods
+
+function createPublisher(graph: Graph): Publisher {
+  return {
+    platform: 'instagram',
+    kinds: ['business'],
+    commitTimeoutMs,
+    commit: async (account, _content, handle, context) => {
+      const containerId = containerIdOf(handle);
+      if (containerId === null) {
+        throw new OutcomeError('unavailable', 'Instagram publish: no container was prepared', {
+          sent: false,
+          handleIsDead: true,
+        });
+      }
+      const publicId = await post(graph, account, context, {
+        path: path`/${account.externalId}/media_publish`,
+        body: { creation_id: containerId },
+        what: 'Instagram publish',
+        timeoutMs: commitTimeoutMs,
+      });
+      return { publicId, permalink: null };
+    },
+    confirm: async (account, publicId, context) => {
+      const body = await get(graph, account, context, {
+        path: path`/${publicId}`,
+        query: 'fields=id,permalink,timestamp',
+        what: 'Instagram media',
+      });
+      if (typeof body.permalink !== 'string') {
+        throw new OutcomeError('unexpected-response', 'Instagram media: no permalink in the answer');
+      }
+      return { publicId, permalink: body.permalink };
+    },
+  };
+}
+
+function createPreparer(graph: Graph): Preparer {
+  return {
+    prepareLeadSeconds: (type) => prepareLeadSeconds[type] ?? null,
+    prepare: async (account, content, media, context) => {
+      assertSupported(content);
+      const expiresAt = new Date(graph.now().getTime() + containerLifeMs).toISOString();
+      if (content.type === 'SINGLE_IMAGE') {
+        const item = content.media[0]!;
+        const body = { ...(await imageFields(item, media)), caption: content.text };
+        const containerId = await createContainer(graph, account, context, body);
+        await waitForContainers(graph, account, [containerId], context);
+        return { ids: { containerId, childContainerIds: [] }, expiresAt };
+      }
+      const childContainerIds: string[] = [];
+      for (const item of content.media) {
+        const body = { ...(await imageFields(item, media)), is_carousel_item: true };
+        childContainerIds.push(await createContainer(graph, account, context, body));
+      }
+      await waitForContainers(graph, account, childContainerIds, context);
+      const parent = { media_type: 'CAROUSEL', children: childContainerIds.join(','), caption: content.text };
+      const containerId = await createContainer(graph, account, context, parent);
+      await waitForContainers(graph, account, [containerId], context);
+      return { ids: { containerId, childContainerIds }, expiresAt };
+    },
+  };
+}
+
+/** Meta fetches the picture itself, so its address lives an hour and is plain ASCII. */
+// https://developers.facebook.com/documentation/instagram-platform/content-publishing (read 2026-11-21)
+async function imageFields(item: MediaItem, media: MediaAccess): Promise<Record<string, string>> {
+  const url = await media.url(item, mediaUrlSeconds);
+  if (!/^[\x21-\x7e]+$/.test(url)) {
+    throw new OutcomeError('rejected', `The address of picture ${item.mediaId} is not plain ASCII`, {
+      sent: false,
+    });
+  }
+  return { image_url: url, ...(item.altText ? { alt_text: item.altText } : {}) };
+}
+
+function createContainer(
+  graph: Graph,
+  account: Account,
+  context: CallContext,
+  body: Readonly<Record<string, unknown>>,
+): Promise<string> {
+  context.progress('Creating an Instagram container');
+  const url = typeof body.image_url === 'string' ? [body.image_url] : [];
+  return post(graph, account, context, {
+    path: path`/${account.externalId}/media`,
+    body,
+    what: 'Instagram container creation',
+    timeoutMs: callTimeoutMs,
+    secrets: url,
+  });
+}
+
+async function waitForContainers(
+  graph: Graph,
+  account: Account,
+  containerIds: readonly string[],
+  context: CallContext,
+): Promise<void> {
+  const deadline = performance.now() + graph.processingTimeoutMs;
+  for (const containerId of containerIds) {
+    for (;;) {
+      const container = await readContainer(graph, account, containerId, context);
+      if (container.status === 'FINISHED') break;
+      if (container.status !== 'IN_PROGRESS') throw mapUnusableContainer(containerId, container);
+      if (performance.now() >= deadline) {
+        const message = `Instagram is still processing container ${containerId}`;
+        throw new OutcomeError('unavailable', message, { sent: false, handleIsDead: true });
+      }
+      await pause(graph.pollIntervalMs, context, `Instagram is processing container ${containerId}`);
+    }
+  }
+}
+
+async function readContainer(
+  graph: Graph,
+  account: Account,
+  containerId: string,
+  context: CallContext,
+): Promise<Container> {
+  const body = await get(graph, account, context, {
+    path: path`/${containerId}`,
+    query: 'fields=status_code,status',
+    what: 'Instagram container status',
+  });
+  return parseContainer(body);
+}
+
+function createFinder(graph: Graph): Finder {
+  return {
+    settleMs,
+    find: async (account, query, context) => {
+      const containerId = containerIdOf(query.handle);
+      if (containerId === null) return { kind: 'cannot-tell', reason: 'no container is known' };
+      const container = await readContainer(graph, account, containerId, context);
+      switch (container.status) {
+        case 'PUBLISHED':
+          return mapPublished(await listMedia(graph, account, query, context), query);
+        case 'FINISHED':
+          return { kind: 'absent', proof: 'single-use-handle' };
+        case 'EXPIRED':
+        case 'ERROR':
+          return { kind: 'absent', proof: 'single-use-handle', handleIsDead: true };
+        case 'IN_PROGRESS':
+          return { kind: 'cannot-tell', reason: `container ${containerId} is in progress` };
+        default:
+          throw new OutcomeError(
+            'unexpected-response',
+            `Unknown container status ${container.status satisfies never}`,
+          );
+      }
+    },
+  };
+}
+
+async function listMedia(
+  graph: Graph,
+  account: Account,
+  query: FindQuery,
+  context: CallContext,
+): Promise<readonly ListedMedia[]> {
+  const since = Math.floor((query.sentAfter.getTime() - clockSkewMs) / 1000);
+  const body = await get(graph, account, context, {
+    path: path`/${account.externalId}/media`,
+    query: `fields=id,caption,timestamp,permalink,media_product_type&since=${since}&limit=${listedMedia}`,
+    what: 'Instagram media list',
+  });
+  return parseMediaList(body);
+}
+
+interface PostCall {
+  readonly path: string;
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly what: string;
+  readonly timeoutMs: number;
+  readonly secrets?: readonly string[];
+}
+
+/** Every write answers with the id of what it made. */
+async function post(graph: Graph, account: Account, context: CallContext, call: PostCall): Promise<string> {
+  const { body } = await graph.http.sendJson({
+    method: 'POST',
+    url: `${graph.baseUrl}${call.path}`,
+    headers: { Authorization: `Bearer ${account.accessToken}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify(call.body),
+    what: call.what,
+    timeoutMs: call.timeoutMs,
+    signal: context.signal,
+    secrets: [account.accessToken, ...(call.secrets ?? [])],
+  });
+  const { id } = body;
+  if (typeof id !== 'string' || id === '') {
+    throw new OutcomeError('unexpected-response', `${call.what}: no id in the answer`);
+  }
+  return id;
+}
+
+interface GetCall {
+  readonly path: string;
+  readonly query: string;
+  readonly what: string;
+}
+
+async function get(
+  graph: Graph,
+  account: Account,
+  context: CallContext,
+  call: GetCall,
+): Promise<Readonly<Record<string, unknown>>> {
+  const { body } = await graph.http.sendJson({
+    method: 'GET',
+    url: `${graph.baseUrl}${call.path}?${call.query}`,
+    headers: { Authorization: `Bearer ${account.accessToken}` },
+    what: call.what,
+    timeoutMs: callTimeoutMs,
+    signal: context.signal,
+    secrets: [account.accessToken],
+  });
+  return body;
+}
+
+// Pure mappers
+
+const mediaCounts: Partial<Record<PostType, readonly [number, number]>> = {
+  SINGLE_IMAGE: [1, 1],
+  CAROUSEL: [2, 10],
+};
+
+function assertSupported(content: PublicContent): void {
+  const counts = mediaCounts[content.type];
+  if (!counts) {
+    throw new OutcomeError('rejected', `Instagram posts of type ${content.type} are not supported`, {
+      sent: false,
+    });
+  }
+  const count = content.media.length;
+  if (count < counts[0] || count > counts[1]) {
+    throw new OutcomeError('rejected', `Instagram ${content.type} cannot carry ${count} pictures`, {
+      sent: false,
+    });
+  }
+}
+
+function containerIdOf(handle: PreparedHandle | null): string | null {
+  const id = handle?.ids.containerId;
+  return typeof id === 'string' && id !== '' ? id : null;
+}
+
+const containerStatuses = ['IN_PROGRESS', 'FINISHED', 'ERROR', 'EXPIRED', 'PUBLISHED'] as const;
+type ContainerStatus = (typeof containerStatuses)[number];
+
+interface Container {
+  readonly status: ContainerStatus;
+  /** Meta's error subcode, which it puts into the text of the status. */
+  readonly subcode: number | null;
+}
+
+function parseContainer(body: Readonly<Record<string, unknown>>): Container {
+  const status = containerStatuses.find((known) => known === body.status_code);
+  if (!status) {
+    const shown = JSON.stringify(body.status_code);
+    throw new OutcomeError('unexpected-response', `Instagram container status: unknown status ${shown}`);
+  }
+  const subcode = /\b(2207\d{3})\b/.exec(typeof body.status === 'string' ? body.status : '')?.[1];
+  return { status, subcode: subcode ? Number(subcode) : null };
+}
+
+/** Subcodes that say the content itself is wrong: a new container would fail the same way. */
+// https://developers.facebook.com/documentation/instagram-platform/instagram-graph-api/reference/error-codes (read 2026-11-21)
+const invalidInput: ReadonlySet<number> = new Set([
+  2207004, 2207005, 2207009, 2207010, 2207023, 2207026, 2207028, 2207035, 2207036, 2207037, 2207040, 2207057,
+]);
+
+/** The account is restricted or flagged; waiting seconds does not help. */
+const restricted: ReadonlySet<number> = new Set([2207050, 2207051, 2207081]);
+
+/** The container is of no further use. What it means for a publish under way, only its status can tell. */
+const deadContainer: ReadonlySet<number> = new Set([2207006, 2207032, 2207053]);
+
+function mapUnusableContainer(containerId: string, container: Container): OutcomeError {
+  const { status, subcode } = container;
+  const platformCode = subcode === null ? status : String(subcode);
+  const message = `Instagram container ${containerId} is ${status}${subcode === null ? '' : ` (${subcode})`}`;
+  // Only a publish of ours could have done that, and none was sent yet.
+  if (status === 'PUBLISHED') return new OutcomeError('unexpected-response', message, { platformCode });
+  const isFinal = subcode !== null && (invalidInput.has(subcode) || restricted.has(subcode));
+  const details = { platformCode, handleIsDead: true, sent: false };
+  return new OutcomeError(isFinal ? 'rejected' : 'unavailable', message, details);
+}
+
+interface ListedMedia {
+  readonly id: string;
+  readonly caption: string;
+  readonly publishedAt: number;
+  readonly permalink: string | null;
+}
+
+function parseMediaList(body: Readonly<Record<string, unknown>>): readonly ListedMedia[] {
+  if (!Array.isArray(body.data)) {
+    throw new OutcomeError('unexpected-response', 'Instagram media list: no data in the answer');
+  }
+  return body.data.map((element: unknown) => {
+    const media = isObject(element) ? element : {};
+    const publishedAt = parseTimestamp(media.timestamp);
+    if (typeof media.id !== 'string' || publishedAt === null) {
+      throw new OutcomeError('unexpected-response', 'Instagram media list: an element has no id or no time');
+    }
+    return {
+      id: media.id,
+      // A post without a caption has no such field.
+      caption: typeof media.caption === 'string' ? media.caption : '',
+      publishedAt,
+      permalink: typeof media.permalink === 'string' ? media.permalink : null,
+    };
+  });
+}
+
+/** Graph writes `2026-11-21T10:00:00+0000`, an offset without the colon ISO 8601 wants. */
+function parseTimestamp(value: unknown): number | null {
+  if (typeof value !== 'string') return null;
+  const at = Date.parse(value.replace(/([+-]\d{2})(\d{2})$/, '$1:$2'));
+  return Number.isNaN(at) ? null : at;
+}
+
+/** The container is public for certain; which of the listed media it became follows from caption and time. */
+function mapPublished(listed: readonly ListedMedia[], query: FindQuery): FindResult {
+  const from = query.sentAfter.getTime() - clockSkewMs;
+  const to = query.sentBefore.getTime() + clockSkewMs;
+  const text = comparable(query.content.text);
+  const matches = listed.filter(
+    (media) => media.publishedAt >= from && media.publishedAt <= to && comparable(media.caption) === text,
+  );
+  const [only] = matches;
+  if (!only) return { kind: 'cannot-tell', reason: 'published, id not listed yet' };
+  if (matches.length > 1) {
+    return {
+      kind: 'cannot-tell',
+      reason: `published, and ${matches.length} listed posts fit caption and time`,
+    };
+  }
+  return { kind: 'found', receipt: { publicId: only.id, permalink: only.permalink } };
+}
+
+const comparable = (text: string): string => text.replace(/\r\n?/g, '\n').trim().normalize('NFC');
+
+const tokenDead: ReadonlySet<number> = new Set([190, 102]);
+const permissionMissing = (code: number): boolean =>
+  [3, 10, 283].includes(code) || (code >= 200 && code <= 299);
+const throttled: ReadonlySet<number> = new Set([4, 17, 32, 341, 613, 80001, 80002]);
+const serverTrouble: ReadonlySet<number> = new Set([-2, -1, 1, 2]);
+
+/** Meta's error codes: branches on code, subcode and `is_transient`, never on the text. The subcode is the finer word. */
+// https://developers.facebook.com/documentation/instagram-platform/instagram-graph-api/reference/error-codes (read 2026-11-21)
+export function mapGraphError(
+  status: number,
+  headers: Headers,
+  body: Readonly<Record<string, unknown>> | null,
+  now: Date,
+): OutcomeError | null {
+  const error = body && isObject(body.error) ? body.error : null;
+  if (!error || typeof error.code !== 'number') return null;
+  const code = error.code;
+  const subcode = typeof error.error_subcode === 'number' ? error.error_subcode : 0;
+  const platformCode = subcode === 0 ? `${code}` : `${code}/${subcode}`;
+  const details = { status, platformCode };
+  const text = typeof error.message === 'string' ? error.message : '';
+  const message = `Instagram answered ${platformCode}: ${text}`;
+
+  if (tokenDead.has(code) || status === 401) return new OutcomeError('unauthorized', message, details);
+  if (subcode === 2207027) {
+    // Not FINISHED yet: Meta took nothing and the same container can be published later.
+    return new OutcomeError('unavailable', message, {
+      ...details,
+      sent: false,
+      retryAfterMs: notReadyRetryMs,
+    });
+  }
+  if (subcode === 2207042) {
+    return new OutcomeError('rate-limited', message, { ...details, retryAfterMs: dailyCapRetryMs });
+  }
+  if (subcode === 2207020) {
+    // Expired unpublished: Meta's own word that this container was not and will not be published.
+    return new OutcomeError('unavailable', message, { ...details, sent: false, handleIsDead: true });
+  }
+  if (deadContainer.has(subcode)) {
+    return new OutcomeError('unavailable', message, { ...details, sent: true, handleIsDead: true });
+  }
+  if (subcode === 2207008 || subcode === 2207052) {
+    return new OutcomeError('unavailable', message, { ...details, sent: true });
+  }
+  if (invalidInput.has(subcode) || restricted.has(subcode))
+    return new OutcomeError('rejected', message, details);
+  if (permissionMissing(code)) return new OutcomeError('unauthorized', message, details);
+  if (throttled.has(code) || status === 429) {
+    const retryAfterMs = parseRegainAccess(headers) ?? parseRetryAfter(headers, now) ?? throttledRetryMs;
+    return new OutcomeError('rate-limited', message, { ...details, retryAfterMs });
+  }
+  // 506 "duplicate post" may speak of our own earlier attempt: looked up before anything is concluded.
+  if (serverTrouble.has(code) || error.is_transient === true || status >= 500 || code === 506) {
+    return new OutcomeError('unavailable', message, { ...details, sent: true });
+  }
+  return new OutcomeError('rejected', message, details);
+}
+
+// The header maps business ids to lists of usages, the time in whole minutes; no Retry-After is documented.
+function parseRegainAccess(headers: Headers): number | undefined {
+  const value = headers.get('x-business-use-case-usage');
+  if (!value) return undefined;
+  try {
+    const usages = Object.values(JSON.parse(value) as Record<string, unknown>).flat();
+    const minutes = usages.map(
+      (usage) => Number(isObject(usage) ? usage.estimated_time_to_regain_access : 0) || 0,
+    );
+    const longest = Math.max(0, ...minutes);
+    return longest > 0 ? longest * 60_000 : undefined;
+  } catch {
+    return undefined;
+  }
+}
