@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type {
   Account,
@@ -10,6 +11,7 @@ import type { Envelopes } from '../adapters/secrets/envelope.ts';
 import type { ObjectStorage } from '../adapters/storage/s3.ts';
 import { findPublishContent, type PublishContent } from '../db/publish-content.ts';
 import { forTenant, type TenantDatabase } from '../db/tenant-database.ts';
+import { OutcomeError } from '../domain/outcome.ts';
 import type { Clock } from './clock.ts';
 import type { TargetInput } from './contract.ts';
 import type { RunDirectory } from './maintenance.ts';
@@ -82,6 +84,16 @@ export function mediaAccess(dependencies: ActivityDependencies, stored: PublishC
   return {
     url: (item, livesForSeconds) =>
       dependencies.storage.presignDownload(keyOf(item.mediaId), livesForSeconds),
-    bytes: (item) => dependencies.storage.read(keyOf(item.mediaId), item.sizeBytes + 1),
+    async bytes(item) {
+      const bytes = await dependencies.storage.read(keyOf(item.mediaId), item.sizeBytes);
+      // The key is immutable by design; the hash makes it certain that these are the approved bytes.
+      const sha256 = createHash('sha256').update(bytes).digest('hex');
+      if (sha256 !== item.sha256)
+        throw new OutcomeError(
+          'rejected',
+          `Medium ${item.mediaId} no longer holds the bytes that were approved`,
+        );
+      return bytes;
+    },
   };
 }
