@@ -28,6 +28,8 @@ const keyring = z.string().transform((text, context) => {
   return { currentKeyId: pairs[0]![0]!, keys };
 });
 
+export const parseKeyring = (text: string) => keyring.parse(text);
+
 const issuer = z
   .strictObject({
     issuer: z.string().min(1),

@@ -4,9 +4,9 @@ import { type PostRow, withinScope } from './posts.ts';
 import type { ProfileScope } from './profiles.ts';
 import type { TenantDatabase } from './tenant-database.ts';
 
-/** A place in the list, newest first; the instant as Postgres writes it, for a Date would cut its microseconds. */
+/** A place in the list, newest first; in microseconds since 1970, for a Date would cut them off. */
 export interface PostPosition {
-  readonly createdAt: string;
+  readonly createdAtMicros: string;
   readonly id: string;
 }
 
@@ -36,7 +36,7 @@ export function listPosts(database: TenantDatabase, filter: PostFilter): Promise
   let posts = database
     .selectFrom('posts')
     .selectAll()
-    .select(sql<string>`created_at::text`.as('position'))
+    .select(sql<string>`(extract(epoch from created_at) * 1000000)::bigint::text`.as('position'))
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
     .limit(filter.limit);
@@ -59,7 +59,8 @@ export function listPosts(database: TenantDatabase, filter: PostFilter): Promise
     );
   if (filter.after)
     posts = posts.where(
-      sql<boolean>`(created_at, id) < (${filter.after.createdAt}::timestamptz, ${filter.after.id}::uuid)`,
+      sql<boolean>`(created_at, id) < (timestamptz 'epoch' + ${filter.after.createdAtMicros}::bigint * interval '1 microsecond',
+        ${filter.after.id}::uuid)`,
     );
   return posts.execute();
 }

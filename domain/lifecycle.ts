@@ -1,6 +1,6 @@
-import { describeDeciders } from './policy.ts';
+import { describeDeciders, type LatenessRule } from './policy.ts';
 import { type Gate, isVisual, type PostStatus } from './post.ts';
-import { openGate, type PostState, type TargetState } from './post-state.ts';
+import { gatesOf, hashFor, openGate, type PostState, type TargetState } from './post-state.ts';
 
 /** Everything that can stand between a post and its publication. */
 export const blockCodes = [
@@ -164,8 +164,11 @@ export function isHeldForLateness(post: PostFacts): boolean {
 export const isLate = (post: Pick<PostFacts, 'readyAtMs' | 'dueAtMs'>): boolean =>
   post.readyAtMs !== null && post.dueAtMs !== null && post.readyAtMs > post.dueAtMs;
 
-export const lateRule = (post: Pick<PostFacts, 'policy' | 'lastGate'>) =>
-  post.policy[post.lastGate ?? 'publish'].lateness;
+/** The rule for a late post. One of which something has been sent no longer expires: what is left waits for a person. */
+export function lateRule(post: Pick<PostFacts, 'policy' | 'lastGate' | 'targets'>): LatenessRule {
+  const rule = post.policy[post.lastGate ?? 'publish'].lateness;
+  return rule === 'expire' && post.targets.some((target) => target.phase !== 'WAITING') ? 'hold' : rule;
+}
 
 function lateBlock(post: PostFacts): Block {
   const due = post.dueAtMs === null ? 'its due time' : new Date(post.dueAtMs).toISOString();
@@ -175,8 +178,10 @@ function lateBlock(post: PostFacts): Block {
   };
 }
 
-/** Whether nothing but time stands between the post and its publication. */
+/** Whether nothing but time stands between the post and its publication: each approval is of what would be sent. */
 export function isReadyButForTime(post: PostFacts): boolean {
   const { status, blockedOn } = evaluate(post);
+  const isCurrent = (gate: Gate) => post.gates[gate].approvedHash === hashFor(gate, post.revision);
+  if (!gatesOf(post.type).every(isCurrent)) return false;
   return status === 'SCHEDULED' && blockedOn.every((block) => block.code === 'until-due');
 }

@@ -117,10 +117,11 @@ export function movePublication(row: PublicationFacts | null, event: Publication
   }
 }
 
-/** A receipt in hand is proof, also for a sender that came back after it had been given up. */
+const takesReceipt: readonly PublicationState[] = ['SENDING', 'UNKNOWN', 'NOT_SENT', 'UNCONFIRMED'];
+
+/** A receipt in hand is proof, also for a sender that came back after it had been given up or thought not to have sent. */
 function accepted(row: PublicationFacts | null): PublicationMove {
-  const awaited = row?.state === 'SENDING' || row?.state === 'UNKNOWN' || row?.state === 'UNCONFIRMED';
-  return row && awaited ? to('PUBLISHED', row.fence) : late(row, 'not-sending');
+  return row && takesReceipt.includes(row.state) ? to('PUBLISHED', row.fence) : late(row, 'not-sending');
 }
 
 const late = (row: PublicationFacts | null, reason: PublicationRefusal): PublicationMove =>

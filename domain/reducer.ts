@@ -54,7 +54,7 @@ interface Draft {
  * `ARMING` targets it has disarmed are already back in `WAITING`.
  */
 export function applyCommand(state: PostState, command: Command, nowMs: number): Reduction {
-  const closed = refuseClosed(state);
+  const closed = refuseClosed(state, command);
   if (closed) return closed;
   const reduction = applyByKind(state, command, nowMs);
   return reduction.ok ? { ok: true, change: finish(state, reduction.change, command, nowMs) } : reduction;
@@ -66,10 +66,12 @@ export function openPost(state: PostState, actor: { memberId: string; name: stri
   return settleGates(null, { state: bump(state), timeline: [opened], decisions: [] }, nowMs);
 }
 
-function refuseClosed(state: PostState): Reduction | null {
+function refuseClosed(state: PostState, command: Command): Reduction | null {
   if (state.expiredAtMs !== null) return refuse('post-closed', 'The post has expired');
   if (state.archived) return refuse('post-closed', 'The post is closed');
-  if (state.cancelledAtMs !== null) return refuse('post-closed', 'The post has been cancelled');
+  // A target that was on its way when the post was cancelled may have failed since: that one is cancelled by itself.
+  const cancelsRest = command.kind === 'cancel' && state.targets.some(isStoppable);
+  if (state.cancelledAtMs !== null && !cancelsRest) return refuse('post-closed', 'The post has been cancelled');
   if (state.targets.every((target) => target.phase === 'PUBLISHED'))
     return refuse('post-closed', 'The post has been published');
   return null;
@@ -160,13 +162,8 @@ function approve(state: PostState, command: DecideCommand, nowMs: number): Reduc
       'author-may-not-decide',
       `Whoever last changed the post may not approve its ${command.gate} gate`,
     );
-  if (command.gate === 'content' && state.type === 'TEXT_ONLY' && !state.revision.hasCopy)
-    return refuse('copy-missing', 'There is no copy to approve');
-  if (command.gate === 'design' && state.revision.mediaCount < mediaNeeded(state.type))
-    return refuse(
-      'media-missing',
-      `Media is missing: ${state.revision.mediaCount} of ${mediaNeeded(state.type)}`,
-    );
+  const missing = missingFor(command.gate, state);
+  if (missing) return { ok: false, refusal: missing };
   const votes = [...gate.votes, { memberId, hash: command.hash, atMs: nowMs }];
   const passed = votes.length >= policy.quorum;
   const next: GateState = passed
@@ -188,6 +185,16 @@ function approve(state: PostState, command: DecideCommand, nowMs: number): Reduc
     [entry(type, nowMs, command.actor, { gate: command.gate, round: gate.round })],
     [decisionOf(state, command, nowMs)],
   );
+}
+
+/** What a gate has nothing to decide on without, whoever decides it. */
+function missingFor(gate: Gate, { type, revision }: PostState): Refusal | null {
+  if (gate === 'content' && type === 'TEXT_ONLY' && !revision.hasCopy)
+    return { code: 'copy-missing', message: 'There is no copy to approve' };
+  const needed = mediaNeeded(type);
+  if (gate === 'design' && revision.mediaCount < needed)
+    return { code: 'media-missing', message: `Media is missing: ${revision.mediaCount} of ${needed}` };
+  return null;
 }
 
 function notOpenMessage(state: PostState, gate: Gate): string {
@@ -251,9 +258,8 @@ function edit(state: PostState, command: EditCommand, nowMs: number): Reduction 
 
 /** What was sent, or may have been, can no longer be decided or changed; the other targets wait for its outcome. */
 function refuseSending(state: PostState): Reduction | null {
-  const movable = (target: TargetState) => target.phase === 'WAITING' || target.phase === 'FAILED';
   const sending = (target: TargetState) => target.phase === 'ARMING' || target.phase === 'RECONCILING';
-  if (state.targets.some(sending) || !state.targets.some(movable))
+  if (state.targets.some(sending) || !state.targets.some(isStoppable))
     return refuse('already-publishing', 'The post is being sent, or has been');
   return null;
 }
@@ -326,12 +332,14 @@ function retry(state: PostState, command: RetryCommand, nowMs: number): Reductio
   ]);
 }
 
+/** Nothing of it was sent, or what was sent was not taken. */
+const isStoppable = (target: TargetState): boolean => target.phase === 'WAITING' || target.phase === 'FAILED';
+
 function cancel(state: PostState, command: CancelCommand, nowMs: number): Reduction {
-  const stoppable = (target: TargetState) => target.phase === 'WAITING' || target.phase === 'FAILED';
-  if (!state.targets.some(stoppable))
+  if (!state.targets.some(isStoppable))
     return refuse('already-publishing', 'Every target is being sent or has been published');
   const targets = state.targets.map((target) =>
-    stoppable(target) ? { ...target, phase: 'CANCELLED' as const } : target,
+    isStoppable(target) ? { ...target, phase: 'CANCELLED' as const } : target,
   );
   return accepted({ ...state, targets, cancelledAtMs: nowMs }, [
     entry('post.cancelled', nowMs, command.actor, { reason: command.reason }),
@@ -382,8 +390,8 @@ function pendingGateOf(state: PostState): { gate: Gate; round: number; key: stri
 function passUnrequired(draft: Draft, nowMs: number): void {
   for (let gate = openGate(draft.state); gate !== null; gate = openGate(draft.state)) {
     const state = draft.state.gates[gate];
-    const mediaMissing = gate === 'design' && draft.state.revision.mediaCount < mediaNeeded(draft.state.type);
-    if (draft.state.policy[gate].required || state.status === 'rejected' || mediaMissing) return;
+    if (draft.state.policy[gate].required || state.status === 'rejected') return;
+    if (missingFor(gate, draft.state) !== null) return;
     const hash = hashFor(gate, draft.state.revision);
     const passed: GateState = {
       ...state,

@@ -317,7 +317,7 @@ end $$;
 
 grant usage on schema public to gatepost_api, gatepost_worker;
 grant select, insert, update on tenants, members, grants, profiles, media, posts, targets, idempotency_keys to gatepost_api;
-grant delete on idempotency_keys to gatepost_api;
+grant delete on idempotency_keys, targets to gatepost_api;
 grant select, insert on revisions, tenant_keys to gatepost_api;
 grant select, insert, update on outbox to gatepost_api;
 grant insert on post_events to gatepost_api;

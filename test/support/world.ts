@@ -1,18 +1,21 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
+import type { PayloadCodec } from '@temporalio/common';
 import proto from '@temporalio/proto';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { type RawBuilder, sql } from 'kysely';
 import type pg from 'pg';
+import sharp from 'sharp';
 import { type Clock, createDatabaseClock } from '../../activities/clock.ts';
 import type { ActivityDependencies } from '../../activities/dependencies.ts';
 import { createActivities } from '../../activities/index.ts';
 import { createRegistry, liveEndpoints } from '../../adapters/platforms/registry.ts';
 import { createEnvelopes, type Envelopes } from '../../adapters/secrets/envelope.ts';
+import { createPayloadCodec } from '../../adapters/secrets/payload-codec.ts';
 import { createObjectStorage, type ObjectStorage } from '../../adapters/storage/s3.ts';
 import { searchAttributeTypes } from '../../cli/search-attributes.ts';
-import { createDataConverter } from '../../cli/wiring.ts';
+import { createDataConverter, payloadKeys } from '../../cli/wiring.ts';
 import { openPool, systemDatabase } from '../../db/pool.ts';
 import { forTenant, type TenantDatabase } from '../../db/tenant-database.ts';
 import type { Command } from '../../domain/commands.ts';
@@ -42,6 +45,7 @@ export interface World {
   readonly sandbox: Sandbox;
   readonly storage: ObjectStorage;
   readonly envelopes: Envelopes;
+  readonly codec: PayloadCodec;
   readonly client: Client;
   readonly environment: TestWorkflowEnvironment;
   readonly now: () => Promise<number>;
@@ -78,6 +82,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   });
   const envelopes = createEnvelopes(testKeys);
   const dataConverter = createDataConverter({ GATEPOST_KEYS: testKeys }, pool, envelopes);
+  const codec = createPayloadCodec(payloadKeys({ GATEPOST_KEYS: testKeys }, pool, envelopes));
   const skipping = options.time !== 'real';
   const environment = skipping
     ? await TestWorkflowEnvironment.createTimeSkipping({
@@ -119,7 +124,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   ]);
   const running = Promise.all(workers.map((worker) => worker.run()));
   return {
-    ...{ database, pool, tenantId, tenant, members, sandbox, storage, envelopes, environment },
+    ...{ database, pool, tenantId, tenant, members, sandbox, storage, envelopes, codec, environment },
     client: environment.client,
     now: async () => (skipping ? await environment.currentTimeMs() : Date.now()),
     sleep: (milliseconds) => environment.sleep(milliseconds),
@@ -437,4 +442,39 @@ export async function eventually<T>(
     if (Date.now() > deadline) throw new Error(`It did not come about within ${milliseconds} ms: ${probe}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+}
+
+/** An approved-looking picture in the store: real JPEG bytes at their immutable key, and the media row. */
+export async function storeMedia(world: World, color: string): Promise<RevisionContent['media'][number]> {
+  const bytes = await sharp({ create: { width: 1080, height: 1080, channels: 3, background: color } })
+    .jpeg()
+    .toBuffer();
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const [mediaId, objectKey] = [randomUUID(), `${world.tenantId}/${sha256}`];
+  await world.storage.write(objectKey, bytes, 'image/jpeg');
+  await world.tenant
+    .insertInto('media')
+    .values({
+      ...{
+        id: mediaId,
+        state: 'ready',
+        file_name: `${color}.jpg`,
+        upload_key: `incoming/${mediaId}`,
+        object_key: objectKey,
+      },
+      ...{
+        declared_content_type: 'image/jpeg',
+        declared_size_bytes: bytes.length,
+        content_type: 'image/jpeg',
+      },
+      ...{
+        size_bytes: bytes.length,
+        width: 1080,
+        height: 1080,
+        sha256,
+        created_by: world.members.designer.memberId,
+      },
+    } as never)
+    .execute();
+  return { mediaId, sha256, altText: `A ${color} square` };
 }

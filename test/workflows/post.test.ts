@@ -1,12 +1,24 @@
+import type { Gate } from '../../domain/post.ts';
+import type { Actor } from '../../domain/post-state.ts';
+import { replayNow } from '../support/histories.ts';
 import {
   approve,
+  type CommandWithoutId,
+  command,
   connectProfile,
+  control,
   createPost,
   eventually,
+  insertRevision,
   ledgerOf,
+  type PostOptions,
   rowOf,
   startPost,
   startWorld,
+  stateOf,
+  storeMedia,
+  type TestPost,
+  type TestProfile,
   type World,
 } from '../support/world.ts';
 
@@ -18,28 +30,379 @@ afterAll(async () => {
   await world.stop();
 });
 
-const day = 24 * 3_600_000;
+const hour = 3_600_000;
+const day = 24 * hour;
 
-test('takes a text post through two gates, sleeps for three weeks, and publishes it once', async () => {
-  const profile = await connectProfile(world);
-  const dueAtMs = (await world.now()) + 21 * day;
-  const post = await createPost(world, [profile], { dueAtMs });
-  const handle = await startPost(world, post);
+interface Started {
+  readonly post: TestPost;
+  readonly profile: TestProfile;
+  readonly handle: Awaited<ReturnType<typeof startPost>>;
+}
+
+async function start(
+  options: PostOptions = {},
+  kind?: 'member' | 'organization' | 'business',
+): Promise<Started> {
+  const profile = await connectProfile(world, kind);
+  const post = await createPost(world, [profile], { dueAtMs: (await world.now()) + 7 * day, ...options });
+  return { post, profile, handle: await startPost(world, post) };
+}
+
+async function startCarousel(options: PostOptions = {}): Promise<Started> {
+  const media = [await storeMedia(world, 'teal'), await storeMedia(world, 'orange')];
+  return start({ type: 'CAROUSEL', media, ...options }, 'business');
+}
+
+const reject = async (postId: string, gate: Gate, actor: Actor, returnTo: Gate | null = null) => {
+  const { revision } = await stateOf(world, postId);
+  const hash = { content: revision.contentHash, design: revision.designHash, publish: revision.publishHash }[
+    gate
+  ];
+  await command(world, postId, {
+    kind: 'decide',
+    actor,
+    gate,
+    verdict: 'reject',
+    hash,
+    notes: 'Not yet',
+    returnTo,
+  });
+};
+
+async function edit(started: Started, copy: string, actor = world.members.author): Promise<void> {
+  const { postId, content } = started.post;
+  const { revision } = await stateOf(world, postId);
+  const next = await insertRevision(world, postId, { ...content, copy }, revision.number + 1, actor.memberId);
+  await command(world, postId, { kind: 'edit', actor, revision: next, baseRevisionId: revision.revisionId });
+}
+
+const texts = async ({ profile }: Started) =>
+  (await ledgerOf(world, profile.externalId)).map((entry) => entry.text);
+const statusOf = async ({ post }: Started) => (await rowOf(world, post.postId)).status;
+const codesOf = async ({ post }: Started) =>
+  (await rowOf(world, post.postId)).blocked_on.map((block) => block.code);
+const refusedWith = (code: string) => ({ cause: { type: code } });
+
+test('takes a text post through its gates, sleeps for three weeks, and publishes it once', async () => {
+  const started = await start({ dueAtMs: (await world.now()) + 21 * day });
+  const { post, handle } = started;
+  expect(await statusOf(started)).toBe('IN_REVIEW');
   await approve(world, post.postId, ['content', 'publish']);
-  expect((await rowOf(world, post.postId)).status).toBe('SCHEDULED');
-  expect(await ledgerOf(world, profile.externalId)).toEqual([]);
+  expect(await statusOf(started)).toBe('SCHEDULED');
+  expect(await codesOf(started)).toEqual(['until-due']);
   await handle.result();
-  const row = await rowOf(world, post.postId);
-  expect(row.status).toBe('PUBLISHED');
-  const entries = await ledgerOf(world, profile.externalId);
-  expect(entries.map((entry) => entry.text)).toEqual([post.content.copy]);
+  expect(await statusOf(started)).toBe('PUBLISHED');
+  expect(await texts(started)).toEqual([post.content.copy]);
+  expect(await world.now()).toBeGreaterThanOrEqual(post.input.post.dueAtMs!);
+  expect(await replayNow(world, post.postId, 'text-approved-published')).toBeNull();
+});
+
+test('takes a carousel through three gates and prepares it ahead of its due time', async () => {
+  const started = await startCarousel();
+  const { post, handle, profile } = started;
+  await approve(world, post.postId, ['content']);
+  expect(await statusOf(started)).toBe('NEEDS_DESIGN');
+  await approve(world, post.postId, ['design', 'publish']);
+  await handle.result();
+  expect(await statusOf(started)).toBe('PUBLISHED');
+  const [entry, ...more] = await ledgerOf(world, profile.externalId);
+  expect(more).toEqual([]);
+  expect(entry?.media).toHaveLength(2);
+  expect((await rowOf(world, post.postId)).design_approved_at).toBeInstanceOf(Date);
+  expect(await replayNow(world, post.postId, 'carousel-approved-published')).toBeNull();
+});
+
+test.each(['content', 'design', 'publish'] as const)(
+  'sends a post back at the %s gate and publishes the second round',
+  async (gate) => {
+    const started = await startCarousel();
+    const { post, handle } = started;
+    const order = ['content', 'design', 'publish'] as const;
+    await approve(world, post.postId, order.slice(0, order.indexOf(gate)));
+    await reject(post.postId, gate, world.members.second, gate === 'publish' ? 'content' : null);
+    expect(await codesOf(started)).toContain('changes-requested');
+    await edit(started, `Better, after the ${gate} gate`);
+    // An edit of the copy opens content and publish again; a design that was sent back is submitted as it is.
+    const { gates } = await stateOf(world, post.postId);
+    expect(gates.content.status).toBe('pending');
+    if (gate === 'design') {
+      await command(world, post.postId, {
+        kind: 'submit',
+        actor: world.members.author,
+        revision: (await stateOf(world, post.postId)).revision,
+        dueAtMs: null,
+      });
+    }
+    await approve(world, post.postId, ['content']);
+    if ((await stateOf(world, post.postId)).gates.design.status !== 'approved')
+      await approve(world, post.postId, ['design']);
+    await approve(world, post.postId, ['publish']);
+    await handle.result();
+    expect(await texts(started)).toEqual([`Better, after the ${gate} gate`]);
+    expect(await replayNow(world, post.postId, `rejected-at-${gate}`)).toBeNull();
+  },
+);
+
+test('takes an approval back, and does not publish until it is given again', async () => {
+  const started = await start({
+    dueAtMs: (await world.now()) + day,
+    policy: { publish: { lateness: 'publish' } },
+  });
+  const { post, handle } = started;
+  await approve(world, post.postId, ['content', 'publish']);
+  await reject(post.postId, 'publish', world.members.second, 'publish');
+  await world.sleep(2 * day);
+  expect(await texts(started)).toEqual([]);
+  await command(world, post.postId, {
+    kind: 'submit',
+    actor: world.members.author,
+    revision: post.revision,
+    dueAtMs: null,
+  });
+  await approve(world, post.postId, ['publish']);
+  await handle.result();
+  expect(await texts(started)).toEqual([post.content.copy]);
+  expect(await replayNow(world, post.postId, 'unapproved-and-approved-again')).toBeNull();
+});
+
+test('opens the gates an edit changed while the post sleeps, and publishes only what was approved then', async () => {
+  const started = await start();
+  const { post, handle } = started;
+  await approve(world, post.postId, ['content', 'publish']);
+  await world.sleep(3 * day);
+  await edit(started, 'Said better');
+  expect(await statusOf(started)).toBe('IN_REVIEW');
+  await approve(world, post.postId, ['content', 'publish']);
+  await handle.result();
+  expect(await texts(started)).toEqual(['Said better']);
+  expect(await replayNow(world, post.postId, 'edited-asleep')).toBeNull();
+});
+
+test('publishes at the new due time after a reschedule, and needs no new approval', async () => {
+  const started = await start({ dueAtMs: (await world.now()) + 5 * day });
+  const { post, handle } = started;
+  await approve(world, post.postId, ['content', 'publish']);
+  const dueAtMs = (await world.now()) + 30 * day;
+  await command(world, post.postId, { kind: 'schedule', actor: world.members.author, dueAtMs });
+  await world.sleep(10 * day);
+  expect(await texts(started)).toEqual([]);
+  await handle.result();
+  expect(await texts(started)).toHaveLength(1);
   expect(await world.now()).toBeGreaterThanOrEqual(dueAtMs);
-  const history = await handle.fetchHistory();
-  console.log(
-    history.events!.map((e) => `${e.eventId} ${e.eventType}`).length,
-    history
-      .events!.map((e) => Object.keys(e).find((k) => k.endsWith('EventAttributes') && (e as any)[k]))
-      .join('\n'),
+  expect(await replayNow(world, post.postId, 'rescheduled')).toBeNull();
+});
+
+test('publishes nothing after a cancel', async () => {
+  const started = await start();
+  const { post, handle } = started;
+  await approve(world, post.postId, ['content', 'publish']);
+  await command(world, post.postId, {
+    kind: 'cancel',
+    actor: world.members.author,
+    reason: 'The offer ended',
+  });
+  await handle.result();
+  expect(await statusOf(started)).toBe('CANCELLED');
+  await world.sleep(10 * day);
+  expect(await texts(started)).toEqual([]);
+  expect(await replayNow(world, post.postId, 'cancelled')).toBeNull();
+});
+
+test('publishes now: casts the vote of the caller and skips only the due time', async () => {
+  const started = await start();
+  const { post, handle } = started;
+  const now = { kind: 'publishNow', actor: world.members.reviewer, hash: post.revision.publishHash } as const;
+  await expect(command(world, post.postId, now)).rejects.toMatchObject(refusedWith('gate-open'));
+  await approve(world, post.postId, ['content']);
+  await command(world, post.postId, now);
+  await handle.result();
+  expect(await texts(started)).toHaveLength(1);
+  expect(await world.now()).toBeLessThan(post.input.post.dueAtMs!);
+  expect(await replayNow(world, post.postId, 'published-now')).toBeNull();
+});
+
+test('ends FAILED when the platform refuses, and publishes once after a retry', async () => {
+  const started = await start();
+  const { post, profile, handle } = started;
+  await control(world, '/faults', {
+    ...{
+      platform: 'linkedin',
+      operation: 'linkedin.posts.create',
+      kind: 'refuse',
+      externalId: profile.externalId,
+    },
+  });
+  await approve(world, post.postId, ['content', 'publish']);
+  await world.sleep(8 * day);
+  await eventually(async () => (await statusOf(started)) === 'FAILED');
+  expect(await codesOf(started)).toEqual(['operator']);
+  expect(await texts(started)).toEqual([]);
+  await command(world, post.postId, { kind: 'retry', actor: world.members.author, targetIds: null });
+  await handle.result();
+  expect(await texts(started)).toEqual([post.content.copy]);
+  expect(await replayNow(world, post.postId, 'refused-and-retried')).toBeNull();
+});
+
+test('obeys Retry-After of a platform that throttles, and publishes once', async () => {
+  const started = await start();
+  const { post, profile, handle } = started;
+  await control(world, '/faults', {
+    ...{
+      platform: 'linkedin',
+      operation: 'linkedin.posts.create',
+      kind: 'throttle',
+      externalId: profile.externalId,
+    },
+    ...{ retryAfterSeconds: 3_600, times: 2 },
+  });
+  await approve(world, post.postId, ['content', 'publish']);
+  await handle.result();
+  expect(await texts(started)).toEqual([post.content.copy]);
+  expect(await world.now()).toBeGreaterThanOrEqual(post.input.post.dueAtMs! + 2 * hour);
+  expect(await replayNow(world, post.postId, 'throttled-twice')).toBeNull();
+});
+
+test('asks the platform after a reset, finds the post there, and does not send it again', async () => {
+  const started = await start();
+  const { post, profile, handle } = started;
+  await control(world, '/faults', {
+    ...{ platform: 'linkedin', operation: 'linkedin.posts.create', kind: 'accept-then-reset' },
+    externalId: profile.externalId,
+  });
+  await approve(world, post.postId, ['content', 'publish']);
+  await handle.result();
+  expect(await texts(started)).toEqual([post.content.copy]);
+  expect(await statusOf(started)).toBe('PUBLISHED');
+  expect(await replayNow(world, post.postId, 'accepted-then-reset-found')).toBeNull();
+});
+
+test('leaves the doubtful post of a LinkedIn member to a person', async () => {
+  const started = await start({}, 'member');
+  const { post, profile } = started;
+  await control(world, '/faults', {
+    ...{ platform: 'linkedin', operation: 'linkedin.posts.create', kind: 'accept-then-reset' },
+    externalId: profile.externalId,
+  });
+  await approve(world, post.postId, ['content', 'publish']);
+  await world.sleep(8 * day);
+  await eventually(async () => (await statusOf(started)) === 'UNCONFIRMED');
+  expect(await texts(started)).toHaveLength(1);
+  expect(await replayNow(world, post.postId, 'member-unconfirmed')).toBeNull();
+});
+
+test('commits the same Instagram container again when the first call never took effect', async () => {
+  const started = await startCarousel();
+  const { post, profile, handle } = started;
+  await control(world, '/faults', {
+    ...{ platform: 'instagram', operation: 'instagram.media_publish', kind: 'reset-before-accept' },
+    externalId: profile.externalId,
+  });
+  await approve(world, post.postId, ['content', 'design', 'publish']);
+  await handle.result();
+  expect(await ledgerOf(world, profile.externalId)).toHaveLength(1);
+  expect(await replayNow(world, post.postId, 'instagram-reset-before-accept')).toBeNull();
+});
+
+test('becomes a draft again when it is withdrawn, and waits at the first gate after the next submission', async () => {
+  const started = await start();
+  const { post, handle } = started;
+  await approve(world, post.postId, ['content']);
+  await command(world, post.postId, { kind: 'withdraw', actor: world.members.author });
+  expect(await statusOf(started)).toBe('DRAFT');
+  await expect(approve(world, post.postId, ['publish'])).rejects.toMatchObject(refusedWith('not-submitted'));
+  await command(world, post.postId, {
+    kind: 'submit',
+    actor: world.members.author,
+    revision: post.revision,
+    dueAtMs: (await world.now()) + day,
+  });
+  expect(await statusOf(started)).toBe('IN_REVIEW');
+  await approve(world, post.postId, ['content', 'publish']);
+  await handle.result();
+  expect(await texts(started)).toHaveLength(1);
+  expect(await replayNow(world, post.postId, 'withdrawn-and-submitted')).toBeNull();
+});
+
+test('carries everything through continue-as-new, remembers its commands, and publishes once', async () => {
+  const started = await start({ settings: { continueAsNewAfterEvents: 20 } });
+  const { post } = started;
+  const commandId = 'remembered-across-runs';
+  const approval: CommandWithoutId = {
+    kind: 'decide',
+    ...{
+      actor: world.members.reviewer,
+      gate: 'content',
+      verdict: 'approve',
+      hash: post.revision.contentHash,
+    },
+    ...{ notes: null, returnTo: null, commandId },
+  };
+  await command(world, post.postId, approval);
+  for (let hours = 1; hours <= 6; hours += 1)
+    await command(world, post.postId, {
+      kind: 'schedule',
+      actor: world.members.author,
+      dueAtMs: (await world.now()) + 2 * day + hours * hour,
+    });
+  await expect(command(world, post.postId, approval)).resolves.toMatchObject({ repeated: true });
+  await approve(world, post.postId, ['publish']);
+  expect(await replayNow(world, post.postId, 'continued-as-new')).toBeNull();
+  const runs = await world.tenant
+    .selectFrom('post_runs')
+    .selectAll()
+    .where('post_id', '=', post.postId)
+    .execute();
+  expect(runs.length).toBeGreaterThan(1);
+  await world.sleep(3 * day);
+  await eventually(async () => (await statusOf(started)) === 'PUBLISHED');
+  expect(await texts(started)).toEqual([post.content.copy]);
+});
+
+test.each([
+  ['hold', 'SCHEDULED', 'late'],
+  ['expire', 'EXPIRED', undefined],
+] as const)(
+  'applies the lateness rule "%s" when the last gate opens too late',
+  async (lateness, status, code) => {
+    const started = await start({
+      dueAtMs: (await world.now()) + hour,
+      policy: { publish: { lateness } },
+    });
+    const { post } = started;
+    await approve(world, post.postId, ['content']);
+    await world.sleep(day);
+    await approve(world, post.postId, ['publish']);
+    expect(await statusOf(started)).toBe(status);
+    expect((await codesOf(started))[0]).toBe(code);
+    expect(await texts(started)).toEqual([]);
+    if (lateness === 'hold')
+      await command(world, post.postId, { kind: 'cancel', actor: world.members.author, reason: null });
+    expect(await replayNow(world, post.postId, `late-${lateness}`)).toBeNull();
+  },
+);
+
+test('answers a repeated command and applies it once; refuses a second vote under another id', async () => {
+  const started = await start({ policy: { content: { quorum: 2 } } });
+  const { post } = started;
+  const vote: CommandWithoutId = {
+    kind: 'decide',
+    ...{
+      actor: world.members.reviewer,
+      gate: 'content',
+      verdict: 'approve',
+      hash: post.revision.contentHash,
+    },
+    ...{ notes: null, returnTo: null },
+  };
+  await command(world, post.postId, { ...vote, commandId: 'one' });
+  await expect(command(world, post.postId, { ...vote, commandId: 'two' })).rejects.toMatchObject(
+    refusedWith('already-voted'),
   );
-  await eventually(async () => true);
+  const decisions = await world.tenant
+    .selectFrom('decisions')
+    .selectAll()
+    .where('post_id', '=', post.postId)
+    .execute();
+  expect(decisions.map((decision) => decision.command_id)).toEqual(['one']);
+  await command(world, post.postId, { kind: 'cancel', actor: world.members.author, reason: null });
 });

@@ -1,0 +1,22 @@
+import { createHash } from 'node:crypto';
+
+const separator = '\u0000';
+
+/** SHA-256 in hex over parts, none of which can be mistaken for two. */
+export const digestOf = (...parts: readonly string[]): string =>
+  createHash('sha256')
+    .update(parts.map((part) => `${part.length}:${part}`).join(separator))
+    .digest('hex');
+
+/** A UUID (version 8, "custom") that is the same for the same parts, so that a repeated request makes the same rows. */
+export function uuidOf(...parts: readonly string[]): string {
+  const hex = digestOf(...parts);
+  const variant = ((Number.parseInt(hex[16]!, 16) & 0x3) | 0x8).toString(16);
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `8${hex.slice(13, 16)}`,
+    `${variant}${hex.slice(17, 20)}`,
+    hex.slice(20, 32),
+  ].join('-');
+}

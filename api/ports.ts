@@ -1,0 +1,84 @@
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import type { PayloadCodecOptions } from '../adapters/secrets/payload-codec.ts';
+import type { AuthConfig } from './auth.ts';
+import type { PostRuns } from './post-runs.ts';
+
+/** What the interface needs of the object store. */
+export interface MediaStorage {
+  presignUpload(input: {
+    key: string;
+    contentType: string;
+    sizeBytes: number;
+    expiresInSeconds: number;
+  }): Promise<{ method: 'PUT'; url: string; headers: Readonly<Record<string, string>>; expiresAt: Date }>;
+  presignDownload(key: string, seconds: number): Promise<string>;
+  head(key: string): Promise<{ sizeBytes: number } | null>;
+  read(key: string, maxBytes: number): Promise<Buffer>;
+  write(key: string, bytes: Uint8Array, contentType: string): Promise<void>;
+  delete(key: string): Promise<void>;
+}
+
+export interface ProbedMedia {
+  readonly kind: 'image' | 'video';
+  readonly contentType: string;
+  readonly width: number;
+  readonly height: number;
+  readonly durationSeconds?: number;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+}
+
+/** Learns what bytes really are; bytes that cannot be taken throw an error with `code` and `name` `ProbeError`. */
+export type MediaProbing = (bytes: Uint8Array) => Promise<ProbedMedia>;
+
+/** Seals values for one column of one row. */
+export interface Sealing {
+  seal(plaintext: string, context: SealContext): Buffer;
+  open(sealed: Uint8Array, context: SealContext): string;
+}
+export interface SealContext {
+  readonly tenantId: string;
+  readonly table: string;
+  readonly column: string;
+  readonly rowId: string;
+}
+
+export interface ApiSettings {
+  /** How long before the due time new runs arm a target, in milliseconds. */
+  readonly armLeadMs: number;
+  /** Whether new runs take Signals. */
+  readonly acceptSignals: boolean;
+  /** Largest JSON body in bytes (default 1 MiB). */
+  readonly bodyLimitBytes?: number;
+  /** How long an upload address lives (default 900 s). */
+  readonly uploadSeconds?: number;
+  /** How long a download address lives (default 300 s). */
+  readonly downloadSeconds?: number;
+}
+
+/** Throws or rejects when the part is not usable now. */
+export type ReadinessCheck = () => Promise<void>;
+
+/** Everything the interface is given; it reads no environment and opens nothing itself. */
+export interface ApiDependencies {
+  readonly pool: pg.Pool;
+  readonly postRuns: PostRuns;
+  readonly storage: MediaStorage;
+  readonly probe: MediaProbing;
+  readonly envelopes: Sealing;
+  readonly auth: AuthConfig;
+  readonly clock: { now(): Date };
+  readonly logger: Logger;
+  readonly settings: ApiSettings;
+  /** Serves the codec endpoint of the Temporal Web UI under `/codec`; left out, there is none. */
+  readonly codec?: {
+    readonly keys: PayloadCodecOptions;
+    /** Whose pages may call. */
+    readonly webUiOrigin?: string;
+    /** For a local Web UI without a login; never in production. */
+    readonly tokenInPath: boolean;
+  };
+  /** By name: `postgres`, `temporal`, `storage`. */
+  readonly readiness: Readonly<Record<string, ReadinessCheck>>;
+}

@@ -1,0 +1,92 @@
+import { type Client, WorkflowUpdateFailedError } from '@temporalio/client';
+import {
+  ApplicationFailure,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+} from '@temporalio/common';
+import { type Command, type CommandAnswer, type RefusalCode, refusalCodes } from '../domain/commands.ts';
+import { mainTaskQueue, postWorkflowId } from '../workflows/ids.ts';
+import { type PostWorkflowInput, postWorkflowType, updates } from '../workflows/messages.ts';
+
+/** The runs of posts, as the interface uses them. */
+export interface PostRuns {
+  /** Starts a post's run. Repeatable: a run that is there, open or closed, is a success. */
+  start(input: PostWorkflowInput): Promise<void>;
+  /**
+   * Gives a command to a post's run and waits for its verdict. Repeatable with the same command id.
+   * Throws `CommandRefused`, `PostRunMissing`, or `OutcomeUnknown` for everything else.
+   */
+  execute(command: Command, post: { tenantId: string; postId: string }): Promise<CommandAnswer>;
+}
+
+/** The run refused the command; nothing was written. */
+export class CommandRefused extends Error {
+  override readonly name = 'CommandRefused';
+  readonly code: RefusalCode;
+
+  constructor(code: RefusalCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** No open run takes commands for the post: it has not been started yet, or it is closed. */
+export class PostRunMissing extends Error {
+  override readonly name = 'PostRunMissing';
+}
+
+/** Nobody can tell whether the command was carried out; the same command id finds out. */
+export class OutcomeUnknown extends Error {
+  override readonly name = 'OutcomeUnknown';
+}
+
+/** How long a caller waits for a run's verdict. */
+const verdictWithinMs = 5_000;
+
+/** Reaches the runs through a Temporal client. No call outlasts five seconds. */
+export function createPostRuns(client: Client): PostRuns {
+  return {
+    start: async (input) => {
+      const { tenantId, postId, type } = input.post;
+      const start = () =>
+        client.workflow.start(postWorkflowType, {
+          workflowId: postWorkflowId(tenantId, postId),
+          taskQueue: mainTaskQueue,
+          args: [input],
+          workflowIdReusePolicy: 'REJECT_DUPLICATE',
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          staticSummary: `${type} post`,
+        });
+      try {
+        await client.withDeadline(Date.now() + verdictWithinMs, start);
+      } catch (error) {
+        if (error instanceof WorkflowExecutionAlreadyStartedError) return;
+        throw new OutcomeUnknown('It is not known whether the run was started', { cause: error });
+      }
+    },
+    execute: async (command, { tenantId, postId }) => {
+      const handle = client.workflow.getHandle(postWorkflowId(tenantId, postId));
+      const update = () =>
+        handle.executeUpdate<CommandAnswer, [Command]>(updates[command.kind].name, {
+          updateId: command.commandId,
+          args: [command],
+        });
+      try {
+        return await client.withDeadline(Date.now() + verdictWithinMs, update);
+      } catch (error) {
+        throw mapUpdateError(error);
+      }
+    },
+  };
+}
+
+/** Only a run's own refusal and a missing run are certain; whatever else happened, the command may have been taken. */
+export function mapUpdateError(error: unknown): Error {
+  if (error instanceof WorkflowNotFoundError)
+    return new PostRunMissing('No run takes commands for the post', { cause: error });
+  if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
+    const code = refusalCodes.find((known) => known === (error.cause as ApplicationFailure).type);
+    if (code) return new CommandRefused(code, error.cause.message);
+  }
+  return new OutcomeUnknown('It is not known whether the command was carried out', { cause: error });
+}

@@ -1,0 +1,147 @@
+import type { OperationId } from '../permissions.ts';
+import type { ProblemCode } from '../problems.ts';
+import { noFields, type RequestContext, type Route, tenantRoute } from '../route.ts';
+import { id } from '../schemas/common.ts';
+import {
+  cancelInputSchema,
+  decisionInputSchema,
+  type PostAnswer,
+  postAnswerSchema,
+  publishNowInputSchema,
+  retryInputSchema,
+  scheduleInputSchema,
+} from '../schemas/posts.ts';
+import {
+  cancelPost,
+  decidePost,
+  publishPostNow,
+  retryPost,
+  schedulePost,
+  submitPost,
+  withdrawPost,
+} from '../services/post-commands.ts';
+import type { z } from '../zod.ts';
+
+interface CommandRoute<Body extends z.ZodType> {
+  readonly operationId: OperationId;
+  /** The last part of the path. */
+  readonly verb: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly body: Body;
+  readonly idempotencyKey?: 'optional';
+  readonly problems: readonly ProblemCode[];
+  readonly run: (context: RequestContext, postId: string, body: z.infer<Body>) => Promise<PostAnswer>;
+}
+
+/** All commands have one form: a POST under the post, answered with where the post stands now. */
+const commandRoute = <Body extends z.ZodType>({ verb, run, ...command }: CommandRoute<Body>): Route =>
+  tenantRoute({
+    ...command,
+    method: 'post',
+    path: `/posts/{postId}/${verb}`,
+    tag: 'Commands',
+    params: paramsSchema,
+    answer: { status: 200, description: 'Where the post stands now', schema: postAnswerSchema },
+    idempotencyKey: command.idempotencyKey ?? 'required',
+    problems: ['not-found', 'post-closed', 'outcome-unknown', ...command.problems],
+    handle: async ({ context, params: { postId }, body }) => ({
+      status: 200,
+      body: await run(context, postId, body as z.infer<Body>),
+    }),
+  });
+
+const paramsSchema = noFields.extend({ postId: id() });
+
+export const postCommandRoutes: readonly Route[] = [
+  commandRoute({
+    operationId: 'submitPost',
+    verb: 'submit',
+    summary: 'Submit a draft for review, or again after changes were requested',
+    body: noFields,
+    problems: [
+      'invalid-post',
+      'no-eligible-decider',
+      'due-time-passed',
+      'already-submitted',
+      'nothing-to-submit',
+      'copy-missing',
+      'stale-revision',
+    ],
+    run: (context, postId) => submitPost(context, postId),
+  }),
+  commandRoute({
+    operationId: 'withdrawPost',
+    verb: 'withdraw',
+    summary: 'Take a post back to draft',
+    body: noFields,
+    problems: ['not-submitted', 'already-publishing'],
+    run: (context, postId) => withdrawPost(context, postId),
+  }),
+  commandRoute({
+    operationId: 'decidePost',
+    verb: 'decisions',
+    summary: 'Approve or reject at a gate',
+    description:
+      'Names the hash that was seen. The same decision again is answered and counted once, with or without a key.',
+    body: decisionInputSchema,
+    idempotencyKey: 'optional',
+    problems: [
+      'not-submitted',
+      'stale-hash',
+      'may-not-decide',
+      'author-may-not-decide',
+      'already-voted',
+      'gate-not-open',
+      'gate-already-decided',
+      'notes-required',
+      'invalid-return',
+      'copy-missing',
+      'media-missing',
+      'already-publishing',
+    ],
+    run: decidePost,
+  }),
+  commandRoute({
+    operationId: 'schedulePost',
+    verb: 'schedule',
+    summary: 'Set the due time',
+    body: scheduleInputSchema,
+    problems: ['due-time-passed', 'invalid-post', 'already-publishing', 'already-submitted'],
+    run: schedulePost,
+  }),
+  commandRoute({
+    operationId: 'publishPostNow',
+    verb: 'publish-now',
+    summary: 'Skip the due time and cast your publish vote',
+    description: 'Answers at once, not after the platforms.',
+    body: publishNowInputSchema,
+    problems: [
+      'not-submitted',
+      'gate-open',
+      'gate-not-open',
+      'stale-hash',
+      'may-not-decide',
+      'author-may-not-decide',
+      'already-voted',
+      'already-publishing',
+    ],
+    run: (context, postId, { hash }) => publishPostNow(context, postId, hash),
+  }),
+  commandRoute({
+    operationId: 'retryPost',
+    verb: 'retry',
+    summary: 'Try failed targets again',
+    body: retryInputSchema,
+    problems: ['not-submitted', 'nothing-to-retry'],
+    run: (context, postId, { targetIds }) => retryPost(context, postId, targetIds ?? null),
+  }),
+  commandRoute({
+    operationId: 'cancelPost',
+    verb: 'cancel',
+    summary: 'Cancel whatever has not been sent',
+    body: cancelInputSchema,
+    problems: ['already-publishing', 'already-submitted'],
+    run: (context, postId, { reason }) => cancelPost(context, postId, reason),
+  }),
+];

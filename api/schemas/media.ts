@@ -1,0 +1,59 @@
+import { z } from '../zod.ts';
+import { id, instant } from './common.ts';
+
+export const uploadContentTypes = [
+  'image/jpeg',
+  'image/png',
+  'image/gif',
+  'image/webp',
+  'video/mp4',
+] as const;
+
+export const newMediaSchema = z
+  .strictObject({
+    fileName: z.string().trim().min(1).max(255),
+    contentType: z.enum(uploadContentTypes),
+    sizeBytes: z.int().min(1),
+  })
+  .openapi('NewMedia');
+
+export const mediaUploadSchema = z
+  .object({
+    id: id(),
+    upload: z.object({
+      method: z.literal('PUT'),
+      url: z.string().openapi({ description: 'A secret, alive until `expiresAt`' }),
+      headers: z
+        .record(z.string(), z.string())
+        .openapi({ description: 'To be sent exactly as they are: they are part of the signature' }),
+    }),
+    expiresAt: instant(),
+  })
+  .openapi('MediaUpload');
+
+export const mediaSchema = z
+  .object({
+    id: id(),
+    state: z.enum(['pending', 'ready', 'refused']),
+    fileName: z.string(),
+    contentType: z.string().openapi({ description: 'As the bytes say; as declared while pending' }),
+    sizeBytes: z.int(),
+    sha256: z.string().nullable(),
+    width: z.int().nullable(),
+    height: z.int().nullable(),
+    durationSeconds: z.number().nullable(),
+    refusal: z.object({ code: z.string(), message: z.string() }).nullable(),
+    createdBy: id(),
+    createdAt: instant(),
+    completedAt: instant().nullable(),
+  })
+  .openapi('Media');
+
+export const mediaWithDownloadSchema = mediaSchema
+  .extend({
+    download: z
+      .object({ url: z.string(), expiresAt: instant() })
+      .nullable()
+      .openapi({ description: 'Null until the medium is ready' }),
+  })
+  .openapi('MediaWithDownload');

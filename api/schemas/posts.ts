@@ -1,0 +1,327 @@
+import { type BlockCode, blockCodes } from '../../domain/lifecycle.ts';
+import { latenessRules } from '../../domain/policy.ts';
+import { accountKinds, gates, platforms, postStatuses, postTypes, roles } from '../../domain/post.ts';
+import { targetPhases } from '../../domain/post-state.ts';
+import { z } from '../zod.ts';
+import { id, instant, pageQuery, timeZone } from './common.ts';
+import { hasAnyField } from './tenants.ts';
+
+const gate = z.enum(gates);
+const copy = () => z.string().max(20_000);
+const hash = () => z.string().regex(/^[0-9a-f]{64}$/, 'Must be a SHA-256 in lower-case hexadecimal');
+
+const mediaInput = () =>
+  z.array(z.strictObject({ mediaId: id(), altText: z.string().max(5_000).nullable().default(null) })).max(40);
+const targetInput = () =>
+  z
+    .array(
+      z.strictObject({
+        profileId: id(),
+        copy: copy().nullable().default(null).openapi({ description: 'Null takes the base copy' }),
+      }),
+    )
+    .min(1)
+    .max(20);
+
+const dueFields = {
+  dueAt: instant().nullable().optional(),
+  dueLocal: z
+    .string()
+    .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/, 'Must be a wall clock, e.g. 2026-12-01T09:00')
+    .optional()
+    .openapi({
+      description: 'The wall clock that `dueAt` came from; kept beside it',
+      example: '2026-12-01T09:00',
+    }),
+  dueTimeZone: timeZone().optional(),
+};
+
+const wallClockIsWhole = (due: { dueAt?: unknown; dueLocal?: unknown; dueTimeZone?: unknown }): boolean =>
+  (due.dueLocal === undefined) === (due.dueTimeZone === undefined) &&
+  (due.dueLocal === undefined || typeof due.dueAt === 'string');
+const wallClockRule = {
+  path: ['dueLocal'],
+  message: 'dueLocal and dueTimeZone come together, and with dueAt',
+  params: { code: 'incomplete-due-time' },
+};
+
+export const newPostSchema = z
+  .strictObject({
+    type: z.enum(postTypes),
+    copy: copy().default(''),
+    media: mediaInput().default([]),
+    targets: targetInput(),
+    ...dueFields,
+    origin: z.enum(['human', 'ai']).default('human'),
+    assigneeId: id().nullable().default(null),
+    submit: z.boolean().default(false).openapi({ description: 'Submits the post at once' }),
+  })
+  .refine(wallClockIsWhole, wallClockRule)
+  .openapi('NewPost');
+export type NewPostInput = z.infer<typeof newPostSchema>;
+
+export const postChangeSchema = z
+  .strictObject({
+    copy: copy().optional(),
+    media: mediaInput().optional(),
+    targets: targetInput()
+      .optional()
+      .openapi({ description: 'Once a post has been submitted, the same profiles with other copy' }),
+    assigneeId: id().nullable().optional(),
+    ...dueFields,
+  })
+  .refine(wallClockIsWhole, wallClockRule)
+  .refine(hasAnyField, { message: 'Must change at least one field', params: { code: 'nothing-to-change' } })
+  .openapi('PostChange');
+export type PostChange = z.infer<typeof postChangeSchema>;
+
+export const decisionInputSchema = z
+  .strictObject({
+    gate,
+    verdict: z.enum(['approve', 'reject']),
+    hash: hash().openapi({ description: 'The hash of the gate that the decider saw' }),
+    notes: z.string().max(4_000).nullable().default(null).openapi({ description: 'Required to reject' }),
+    returnTo: gate.nullable().default(null).openapi({
+      description: 'Where a rejection at the publish gate sends the post back to (default content)',
+    }),
+  })
+  .openapi('NewDecision');
+export type DecisionInput = z.infer<typeof decisionInputSchema>;
+
+export const scheduleInputSchema = z
+  .strictObject({ ...dueFields, dueAt: instant() })
+  .refine(wallClockIsWhole, wallClockRule)
+  .openapi('NewDueTime');
+export type ScheduleInput = z.infer<typeof scheduleInputSchema>;
+
+export const publishNowInputSchema = z
+  .strictObject({ hash: hash().openapi({ description: 'The publish hash: it casts your vote' }) })
+  .openapi('PublishNow');
+export const retryInputSchema = z
+  .strictObject({
+    targetIds: z.array(id()).min(1).max(20).optional().openapi({ description: 'Default: all that failed' }),
+  })
+  .openapi('Retry');
+export const cancelInputSchema = z
+  .strictObject({ reason: z.string().trim().max(500).nullable().default(null) })
+  .openapi('Cancel');
+
+export const postListQuery = z.strictObject({
+  ...pageQuery,
+  status: z.array(z.enum(postStatuses)).max(20).optional().openapi({ description: 'May be repeated' }),
+  waitingOn: z
+    .enum([...gates, ...(blockCodes as readonly BlockCode[])] as [string, ...string[]])
+    .optional()
+    .openapi({ description: 'A gate, or the code of something that blocks' }),
+  decidableByMe: z.enum(['true', 'false']).optional(),
+  profileId: id().optional(),
+  dueFrom: instant().optional(),
+  dueTo: instant().optional().openapi({ description: 'Not included itself' }),
+  text: z.string().trim().min(1).max(200).optional().openapi({ description: 'Words in the copy' }),
+});
+export type PostListQuery = z.infer<typeof postListQuery>;
+
+const block = z
+  .object({
+    code: z.enum(blockCodes),
+    message: z.string(),
+    gate: gate.optional(),
+    targetId: id().optional(),
+    at: instant().optional(),
+  })
+  .openapi('Block');
+
+const gateState = z
+  .object({
+    status: z.enum(['pending', 'approved', 'rejected']),
+    round: z.int(),
+    hash: hash().openapi({ description: 'What a decision must name now' }),
+    votes: z.array(z.object({ memberId: z.string(), at: instant() })),
+    decidedAt: instant().nullable(),
+    decidedBy: z.string().nullable().openapi({ description: 'A member, or `policy`' }),
+    notes: z.string().nullable(),
+  })
+  .openapi('Gate');
+
+const gatePolicy = z
+  .object({
+    required: z.boolean(),
+    decidersOfAll: z.array(z.object({ roles: z.array(z.enum(roles)), memberIds: z.array(z.string()) })),
+    quorum: z.int(),
+    authorMay: z.boolean(),
+    slaHours: z.number(),
+    lateness: z.enum(latenessRules),
+  })
+  .openapi('GatePolicy');
+
+const byGate = <Value extends z.ZodType>(value: Value) =>
+  z.object({ content: value, design: value, publish: value });
+
+const postHead = {
+  id: id(),
+  type: z.enum(postTypes),
+  origin: z.enum(['human', 'ai']),
+  status: z.enum(postStatuses),
+  blockedOn: z.array(block),
+  openGate: gate.nullable().openapi({ description: 'The gate that waits for a decision' }),
+  decidableByMe: z.boolean(),
+  dueAt: instant().nullable(),
+  dueLocal: z.string().nullable(),
+  dueTimeZone: z.string().nullable(),
+  assigneeId: id().nullable(),
+  createdBy: id(),
+  createdAt: instant(),
+  updatedAt: instant(),
+  submittedAt: instant().nullable(),
+  contentApprovedAt: instant().nullable(),
+  designApprovedAt: instant().nullable(),
+  publishApprovedAt: instant().nullable(),
+  archived: z.boolean(),
+  version: z.int().openapi({ description: 'As in the ETag' }),
+};
+
+export const listedPostSchema = z
+  .object({ ...postHead, copy: z.string(), revisionId: id(), revisionNumber: z.int() })
+  .openapi('ListedPost');
+
+export const targetSchema = z
+  .object({
+    id: id(),
+    profileId: id(),
+    profileName: z.string(),
+    platform: z.enum(platforms),
+    accountKind: z.enum(accountKinds),
+    profileHealth: z.enum(['active', 'expiring', 'needs-reconnect']),
+    copy: z.string().nullable(),
+    phase: z.enum(targetPhases),
+    cycle: z.int(),
+    publicId: z.string().nullable(),
+    permalink: z.string().nullable(),
+    publishedAt: instant().nullable(),
+    error: z.object({ code: z.string(), message: z.string() }).nullable(),
+  })
+  .openapi('Target');
+
+export const revisionSchema = z
+  .object({
+    id: id(),
+    number: z.int(),
+    copy: z.string(),
+    media: z.array(z.object({ mediaId: id(), sha256: z.string(), altText: z.string().nullable() })),
+    targets: z.array(z.object({ targetId: id(), profileId: id(), copy: z.string().nullable() })),
+    hashes: byGate(hash()),
+    authors: byGate(z.string()).openapi({ description: "Who last changed each gate's inputs" }),
+    createdBy: id(),
+    createdAt: instant(),
+  })
+  .openapi('Revision');
+
+export const decisionSchema = z
+  .object({
+    gate,
+    round: z.int(),
+    verdict: z.enum(['approve', 'reject', 'policy']),
+    hash: z.string(),
+    revisionId: id(),
+    memberId: z.string().nullable(),
+    memberName: z.string().nullable(),
+    notes: z.string().nullable(),
+    returnTo: gate.nullable(),
+    decidedAt: instant(),
+  })
+  .openapi('Decision');
+
+export const postSchema = z
+  .object({
+    ...postHead,
+    revision: revisionSchema,
+    targets: z.array(targetSchema),
+    gates: byGate(gateState).nullable().openapi({ description: 'Null until the post is submitted' }),
+    policy: byGate(gatePolicy).nullable().openapi({ description: 'Null until the post is submitted' }),
+    decisions: z.array(decisionSchema),
+  })
+  .openapi('Post');
+
+export const postAnswerSchema = z
+  .object({
+    post: z.object({
+      id: id(),
+      status: z.enum(postStatuses),
+      blockedOn: z.array(block),
+      revisionId: id(),
+      repeated: z.boolean().openapi({ description: 'The command had been carried out before' }),
+    }),
+  })
+  .openapi('PostAnswer');
+export type PostAnswer = z.infer<typeof postAnswerSchema>;
+
+export const timelineSchema = z
+  .object({
+    events: z.array(
+      z.object({
+        id: z.string(),
+        type: z.string(),
+        occurredAt: instant(),
+        actorId: z.string().nullable(),
+        actorName: z.string().nullable(),
+        data: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+      }),
+    ),
+    nextCursor: z.string().nullable().openapi({
+      description: 'Where to read on, also later when more has happened; null while there is nothing',
+    }),
+    decisions: z.array(decisionSchema),
+    publications: z.array(
+      z.object({
+        id: id(),
+        targetId: id(),
+        part: z.int(),
+        cycle: z.int(),
+        state: z.string(),
+        attempts: z.int(),
+        revisionId: id(),
+        approvedHash: z.string(),
+        dueAt: instant(),
+        sendStartedAt: instant().nullable(),
+        publishedAt: instant().nullable(),
+        latenessMs: z.int().nullable().openapi({ description: 'From the due time to the publication' }),
+        publicId: z.string().nullable(),
+        permalink: z.string().nullable(),
+        error: z.object({ code: z.string(), message: z.string() }).nullable(),
+      }),
+    ),
+  })
+  .openapi('Timeline');
+
+export const briefSchema = z
+  .object({
+    postId: id(),
+    type: z.enum(postTypes),
+    copy: z.string(),
+    deadline: instant().nullable(),
+    assigneeId: id().nullable(),
+    media: z.array(z.object({ mediaId: id(), altText: z.string().nullable() })),
+    mediaNeeded: z.int(),
+    targets: z.array(
+      z.object({
+        profileId: id(),
+        profileName: z.string(),
+        platform: z.enum(platforms),
+        copy: z.string(),
+        formats: z.array(
+          z.object({
+            name: z.string(),
+            width: z.int(),
+            height: z.int(),
+            contentTypes: z.array(z.string()),
+            maxBytes: z.int().nullable(),
+          }),
+        ),
+      }),
+    ),
+    rejection: z
+      .object({ notes: z.string().nullable(), memberName: z.string().nullable(), decidedAt: instant() })
+      .nullable()
+      .openapi({ description: 'The last time the design was sent back' }),
+  })
+  .openapi('Brief');

@@ -1,0 +1,200 @@
+import {
+  findPost,
+  findRevision,
+  listTargets,
+  lockPostRow,
+  type PostRow,
+  setDraft,
+  setDraftCancelled,
+  setDueWallClock,
+  setTargetsCancelled,
+} from '../../db/posts.ts';
+import { inTransaction, type TenantTransaction } from '../../db/tenant-database.ts';
+import { insertPostEvent } from '../../db/timeline.ts';
+import { evaluate } from '../../domain/lifecycle.ts';
+import { isClosed } from '../../domain/post.ts';
+import { newPostState } from '../../domain/post-state.ts';
+import { digestOf } from '../ids.ts';
+import { notFound, Problem } from '../problems.ts';
+import type { RequestContext } from '../route.ts';
+import type { DecisionInput, PostAnswer, ScheduleInput } from '../schemas/posts.ts';
+import { checkDueTime, refuseIfAny, revisionRefOf, runTargetOf } from './post-parts.ts';
+import { answerOfRow, runCommand } from './run-command.ts';
+import { policyOfProfiles, submitDraft } from './submit-post.ts';
+
+async function requirePost({ database, caller }: RequestContext, postId: string): Promise<PostRow> {
+  const post = await findPost(database, postId, caller.profileIds);
+  if (!post) throw notFound('post');
+  return post;
+}
+
+/** A post that has been submitted before: its run decides. */
+async function requireSubmitted(context: RequestContext, postId: string): Promise<PostRow> {
+  const post = await requirePost(context, postId);
+  if (post.submitted_at) return post;
+  if (isClosed(post.status)) throw new Problem('post-closed', 'The post has been cancelled');
+  throw new Problem('not-submitted', 'The post is a draft; submit it first');
+}
+
+/** Submits a draft, or submits again what was withdrawn or sent back. */
+export async function submitPost(context: RequestContext, postId: string): Promise<PostAnswer> {
+  const submission = await submitDraft(context, postId);
+  if (submission.kind === 'submitted') return answerOfRow(submission.post);
+  const { post } = submission;
+  const revision = await findRevision(context.database, post.revision_id);
+  return runCommand(context, postId, {
+    kind: 'submit',
+    ...commandBase(context),
+    revision: revisionRefOf(revision!),
+    dueAtMs: post.due_at?.getTime() ?? null,
+  });
+}
+
+const commandBase = ({ newId, actor }: RequestContext) => ({ commandId: newId('command'), actor });
+
+export async function withdrawPost(context: RequestContext, postId: string): Promise<PostAnswer> {
+  await requireSubmitted(context, postId);
+  return runCommand(context, postId, { kind: 'withdraw', ...commandBase(context) });
+}
+
+/**
+ * Decides at a gate. Without a key the decision is its own: the same member saying the same of the same hash in the
+ * same round has said it once.
+ */
+export async function decidePost(
+  context: RequestContext,
+  postId: string,
+  { gate, verdict, hash, notes, returnTo }: DecisionInput,
+): Promise<PostAnswer> {
+  const post = await requireSubmitted(context, postId);
+  const round = String(post.gates?.[gate].round ?? 1);
+  const { memberId } = context.caller;
+  const commandId = context.hasKey
+    ? context.newId('command')
+    : digestOf('decide', memberId, gate, hash, verdict, round);
+  const decision = { gate, verdict, hash, notes, returnTo };
+  return runCommand(context, postId, { kind: 'decide', commandId, actor: context.actor, ...decision });
+}
+
+/** Sets the due time: on the row of a draft, by the run otherwise. */
+export async function schedulePost(
+  context: RequestContext,
+  postId: string,
+  input: ScheduleInput,
+): Promise<PostAnswer> {
+  const dueAt = new Date(input.dueAt);
+  const post = await requirePost(context, postId);
+  refuseIfAny(checkDueTime(dueAt, context.now));
+  const local = input.dueLocal ?? null;
+  const zone = input.dueTimeZone ?? null;
+  if (!post.submitted_at) return scheduleDraft(context, postId, { dueAt, dueLocal: local, dueZone: zone });
+  const dueAtMs = dueAt.getTime();
+  const answer = await runCommand(context, postId, { kind: 'schedule', ...commandBase(context), dueAtMs });
+  await setDueWallClock(context.database, postId, { local, zone });
+  return answer;
+}
+
+async function scheduleDraft(
+  context: RequestContext,
+  postId: string,
+  due: { dueAt: Date; dueLocal: string | null; dueZone: string | null },
+): Promise<PostAnswer> {
+  return inTransaction(context.database, async (transaction) => {
+    const post = await lockDraft(transaction, postId);
+    const blockedOn = await blocksOfDraft(context, transaction, post, due.dueAt);
+    const changed = await setDraft(transaction, postId, { ...due, blockedOn });
+    await noteEvent(context, transaction, postId, 'post.scheduled', { dueAt: due.dueAt.toISOString() });
+    return answerOfRow(changed);
+  });
+}
+
+/** A draft's row, locked; refused when it was submitted or cancelled meanwhile. */
+async function lockDraft(transaction: TenantTransaction, postId: string): Promise<PostRow> {
+  const post = await lockPostRow(transaction, postId);
+  if (!post) throw notFound('post');
+  if (post.submitted_at)
+    throw new Problem('already-submitted', 'The post has just been submitted; try again');
+  if (isClosed(post.status)) throw new Problem('post-closed', 'The post has been cancelled');
+  return post;
+}
+
+async function blocksOfDraft(
+  context: RequestContext,
+  transaction: TenantTransaction,
+  post: PostRow,
+  dueAt: Date,
+) {
+  const revision = await findRevision(transaction, post.revision_id);
+  const targets = await listTargets(transaction, post.id);
+  const policy = await policyOfProfiles(
+    context,
+    targets.map((target) => target.profile_id),
+  );
+  const state = newPostState({
+    tenantId: context.caller.tenantId,
+    postId: post.id,
+    type: post.type,
+    origin: post.origin,
+    revision: revisionRefOf(revision!),
+    policy,
+    dueAtMs: dueAt.getTime(),
+    targets: targets.map(runTargetOf),
+  });
+  return evaluate({ ...state, draft: true }).blockedOn;
+}
+
+function noteEvent(
+  { caller, now, newId }: RequestContext,
+  transaction: TenantTransaction,
+  postId: string,
+  type: string,
+  data: Record<string, string | null>,
+): Promise<void> {
+  return insertPostEvent(transaction, {
+    postId,
+    eventKey: `api:${newId(type)}`,
+    type,
+    occurredAt: now,
+    actorId: caller.memberId,
+    actorName: caller.name,
+    data,
+  });
+}
+
+/** Casts the caller's publish vote and skips the due time; answers before anything is sent. */
+export async function publishPostNow(
+  context: RequestContext,
+  postId: string,
+  hash: string,
+): Promise<PostAnswer> {
+  await requireSubmitted(context, postId);
+  return runCommand(context, postId, { kind: 'publishNow', ...commandBase(context), hash });
+}
+
+/** Tries failed targets again. */
+export async function retryPost(
+  context: RequestContext,
+  postId: string,
+  targetIds: readonly string[] | null,
+): Promise<PostAnswer> {
+  await requireSubmitted(context, postId);
+  return runCommand(context, postId, { kind: 'retry', ...commandBase(context), targetIds });
+}
+
+/** Cancels what has not been sent; a draft that was never submitted is cancelled on its row. */
+export async function cancelPost(
+  context: RequestContext,
+  postId: string,
+  reason: string | null,
+): Promise<PostAnswer> {
+  const post = await requirePost(context, postId);
+  if (post.submitted_at)
+    return runCommand(context, postId, { kind: 'cancel', ...commandBase(context), reason });
+  return inTransaction(context.database, async (transaction) => {
+    await lockDraft(transaction, postId);
+    const cancelled = await setDraftCancelled(transaction, postId);
+    await setTargetsCancelled(transaction, postId);
+    await noteEvent(context, transaction, postId, 'post.cancelled', { reason });
+    return answerOfRow(cancelled);
+  });
+}

@@ -1,0 +1,229 @@
+import type { MediaRow } from '../db/media.ts';
+import type { MemberRow } from '../db/members.ts';
+import type { PostRow, RevisionRow, TargetWithProfile } from '../db/posts.ts';
+import type { ProfileRow } from '../db/profiles.ts';
+import type { TenantRow } from '../db/tenants.ts';
+import type { DecisionRow, PostEventRow, PublicationRow } from '../db/timeline.ts';
+import { type Gate, gates, type Role } from '../domain/post.ts';
+import { hashFor } from '../domain/post-state.ts';
+import type { TenantCaller } from './auth.ts';
+import type { mediaSchema } from './schemas/media.ts';
+import type { memberSchema } from './schemas/members.ts';
+import type {
+  decisionSchema,
+  listedPostSchema,
+  postSchema,
+  revisionSchema,
+  targetSchema,
+} from './schemas/posts.ts';
+import type { profileSchema } from './schemas/profiles.ts';
+import type { tenantSchema } from './schemas/tenants.ts';
+import type { z } from './zod.ts';
+
+/** Rows as the interface shows them: camelCase, instants as text, no secret and no key of the object store. */
+
+const instantOf = (date: Date | null): string | null => date?.toISOString() ?? null;
+const errorOf = (row: { error_code: string | null; error_message: string | null }) =>
+  row.error_code === null ? null : { code: row.error_code, message: row.error_message ?? '' };
+
+export const viewTenant = (row: TenantRow): z.infer<typeof tenantSchema> => ({
+  id: row.id,
+  name: row.name,
+  tier: row.tier,
+  timeZone: row.time_zone,
+  mode: row.mode,
+  policyVersion: row.policy_version,
+  createdAt: row.created_at.toISOString(),
+  updatedAt: row.updated_at.toISOString(),
+});
+
+export const viewMember = (row: MemberRow): z.infer<typeof memberSchema> => ({
+  id: row.id,
+  subject: row.subject,
+  name: row.name,
+  email: row.email,
+  role: row.role,
+  profileIds: row.profile_ids,
+  active: row.active,
+  createdAt: row.created_at.toISOString(),
+});
+
+export const viewProfile = (row: ProfileRow): z.infer<typeof profileSchema> => ({
+  id: row.id,
+  platform: row.platform,
+  accountKind: row.account_kind,
+  externalId: row.external_id,
+  name: row.name,
+  health: row.health,
+  policy: row.policy as z.infer<typeof profileSchema>['policy'],
+  createdAt: row.created_at.toISOString(),
+  updatedAt: row.updated_at.toISOString(),
+});
+
+export const viewMedia = (row: MediaRow): z.infer<typeof mediaSchema> => ({
+  id: row.id,
+  state: row.state,
+  fileName: row.file_name,
+  contentType: row.content_type ?? row.declared_content_type,
+  sizeBytes: row.size_bytes ?? row.declared_size_bytes,
+  sha256: row.sha256,
+  width: row.width,
+  height: row.height,
+  durationSeconds: row.duration_seconds,
+  refusal: row.refusal,
+  createdBy: row.created_by,
+  createdAt: row.created_at.toISOString(),
+  completedAt: instantOf(row.completed_at),
+});
+
+/** The same rule as the list's filter, for one row. */
+function isDecidableBy(
+  { open_gate_detail: detail }: PostRow,
+  caller: { memberId: string; role: Role },
+): boolean {
+  if (!detail || detail.excludedAuthorId === caller.memberId) return false;
+  if (detail.voterIds.includes(caller.memberId)) return false;
+  return detail.decidersOfAll.every(
+    (deciders) => deciders.roles.includes(caller.role) || deciders.memberIds.includes(caller.memberId),
+  );
+}
+
+const viewPostHead = (row: PostRow, caller: TenantCaller) => ({
+  id: row.id,
+  type: row.type,
+  origin: row.origin,
+  status: row.status,
+  blockedOn: [...row.blocked_on],
+  openGate: row.open_gate,
+  decidableByMe: isDecidableBy(row, caller),
+  dueAt: instantOf(row.due_at),
+  dueLocal: row.due_local,
+  dueTimeZone: row.due_zone,
+  assigneeId: row.assignee_id,
+  createdBy: row.created_by,
+  createdAt: row.created_at.toISOString(),
+  updatedAt: row.updated_at.toISOString(),
+  submittedAt: instantOf(row.submitted_at),
+  contentApprovedAt: instantOf(row.content_approved_at),
+  designApprovedAt: instantOf(row.design_approved_at),
+  publishApprovedAt: instantOf(row.publish_approved_at),
+  archived: row.archived,
+  version: row.row_version,
+});
+
+export const viewListedPost = (row: PostRow, caller: TenantCaller): z.infer<typeof listedPostSchema> => ({
+  ...viewPostHead(row, caller),
+  copy: row.copy,
+  revisionId: row.revision_id,
+  revisionNumber: row.revision_number,
+});
+
+export const viewRevision = (row: RevisionRow): z.infer<typeof revisionSchema> => ({
+  id: row.id,
+  number: row.number,
+  copy: row.content.copy,
+  media: row.content.media.map(({ mediaId, sha256, altText }) => ({ mediaId, sha256, altText })),
+  targets: row.content.targets.map(({ targetId, profileId, copy }) => ({ targetId, profileId, copy })),
+  hashes: { content: row.content_hash, design: row.design_hash, publish: row.publish_hash },
+  authors: row.authors,
+  createdBy: row.created_by,
+  createdAt: row.created_at.toISOString(),
+});
+
+const viewTarget = (row: TargetWithProfile, revision: RevisionRow): z.infer<typeof targetSchema> => ({
+  id: row.id,
+  profileId: row.profile_id,
+  profileName: row.profile_name,
+  platform: row.platform,
+  accountKind: row.account_kind,
+  profileHealth: row.profile_health,
+  copy: revision.content.targets.find((target) => target.targetId === row.id)?.copy ?? null,
+  phase: row.phase,
+  cycle: row.cycle,
+  publicId: row.public_id,
+  permalink: row.permalink,
+  publishedAt: instantOf(row.published_at),
+  error: errorOf(row),
+});
+
+export const viewDecision = (row: DecisionRow): z.infer<typeof decisionSchema> => ({
+  gate: row.gate,
+  round: row.round,
+  verdict: row.verdict,
+  hash: row.hash,
+  revisionId: row.revision_id,
+  memberId: row.member_id,
+  memberName: row.member_name,
+  notes: row.notes,
+  returnTo: row.return_to,
+  decidedAt: row.decided_at.toISOString(),
+});
+
+function viewGates(row: PostRow, revision: RevisionRow): z.infer<typeof postSchema>['gates'] {
+  if (!row.gates) return null;
+  const hashes = {
+    contentHash: revision.content_hash,
+    designHash: revision.design_hash,
+    publishHash: revision.publish_hash,
+  };
+  const entries = gates.map((gate) => {
+    const state = row.gates![gate];
+    const view = {
+      status: state.status,
+      round: state.round,
+      hash: hashFor(gate, hashes),
+      votes: state.votes.map((vote) => ({
+        memberId: vote.memberId,
+        at: new Date(vote.atMs).toISOString(),
+      })),
+      decidedAt: state.decidedAtMs === null ? null : new Date(state.decidedAtMs).toISOString(),
+      decidedBy: state.decidedBy,
+      notes: state.notes,
+    };
+    return [gate, view] as const;
+  });
+  return Object.fromEntries(entries) as Record<Gate, (typeof entries)[number][1]>;
+}
+
+export interface WholePost {
+  readonly post: PostRow;
+  readonly revision: RevisionRow;
+  readonly targets: readonly TargetWithProfile[];
+  readonly decisions: readonly DecisionRow[];
+}
+
+export const viewPost = (whole: WholePost, caller: TenantCaller): z.infer<typeof postSchema> => ({
+  ...viewPostHead(whole.post, caller),
+  revision: viewRevision(whole.revision),
+  targets: whole.targets.map((target) => viewTarget(target, whole.revision)),
+  gates: viewGates(whole.post, whole.revision),
+  policy: whole.post.policy as z.infer<typeof postSchema>['policy'],
+  decisions: whole.decisions.map(viewDecision),
+});
+
+export const viewEvent = (row: PostEventRow) => ({
+  id: String(row.id),
+  type: row.type,
+  occurredAt: row.occurred_at.toISOString(),
+  actorId: row.actor_id,
+  actorName: row.actor_name,
+  data: row.data,
+});
+
+export const viewPublication = (row: PublicationRow) => ({
+  id: row.id,
+  targetId: row.target_id,
+  part: row.part,
+  cycle: row.cycle,
+  state: row.state,
+  attempts: row.fence,
+  revisionId: row.revision_id,
+  approvedHash: row.approved_hash,
+  dueAt: row.due_at.toISOString(),
+  sendStartedAt: instantOf(row.send_started_at),
+  publishedAt: instantOf(row.published_at),
+  latenessMs: row.published_at ? row.published_at.getTime() - row.due_at.getTime() : null,
+  publicId: row.public_id,
+  permalink: row.permalink,
+  error: errorOf(row),
+});

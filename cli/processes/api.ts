@@ -1,0 +1,95 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { probeMedia } from '../../adapters/media/probe.ts';
+import { createApi } from '../../api/app.ts';
+import { createPostRuns } from '../../api/post-runs.ts';
+import { openPool } from '../../db/pool.ts';
+import type { ApiConfig } from '../config.ts';
+import {
+  createDataConverter,
+  createLogger,
+  openClient,
+  openEnvelopes,
+  openStorage,
+  payloadKeys,
+} from '../wiring.ts';
+
+export interface RunningApi {
+  readonly url: string;
+  readonly stop: () => Promise<void>;
+}
+
+/** How long requests under way may take to finish at shutdown. */
+const drainMs = 10_000;
+
+/** Runs one process of the HTTP interface. */
+export async function startApi(config: ApiConfig): Promise<RunningApi> {
+  const logger = createLogger('gatepost-api', config.LOG_LEVEL);
+  const pool = openPool({
+    connectionString: config.GATEPOST_API_DATABASE_URL,
+    max: config.GATEPOST_API_DATABASE_CONNECTIONS,
+    applicationName: 'gatepost-api',
+    onIdleError: (error) => logger.warn({ error: error.message }, 'an idle database connection was lost'),
+  });
+  const envelopes = openEnvelopes(config);
+  const storage = openStorage(config);
+  const client = openClient(config, createDataConverter(config, pool, envelopes));
+  const app = createApi({
+    pool,
+    postRuns: createPostRuns(client),
+    storage,
+    probe: probeMedia,
+    envelopes,
+    auth: { mode: config.GATEPOST_AUTHORIZATION, issuers: config.GATEPOST_ISSUERS },
+    clock: { now: () => new Date() },
+    logger,
+    settings: { armLeadMs: config.GATEPOST_ARM_LEAD_MS, acceptSignals: config.GATEPOST_ACCEPT_SIGNALS },
+    codec: {
+      keys: payloadKeys(config, pool, envelopes),
+      webUiOrigin: config.GATEPOST_WEB_UI_ORIGIN,
+      tokenInPath: config.NODE_ENV !== 'production',
+    },
+    readiness: {
+      postgres: async () => void (await pool.query('select 1')),
+      temporal: async () =>
+        void (await client.withDeadline(Date.now() + 2_000, () => client.workflowService.getSystemInfo({}))),
+      storage: () => storage.ping(),
+    },
+  });
+  const server = await listen(app, config);
+  const { port } = server.address() as AddressInfo;
+  logger.info({ port }, 'the interface is listening');
+  return {
+    url: `http://${config.GATEPOST_API_HOST}:${port}`,
+    async stop() {
+      await close(server);
+      await client.connection.close();
+      await pool.end();
+      storage.close();
+    },
+  };
+}
+
+function listen(app: (...parameters: never[]) => unknown, config: ApiConfig): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const express = app as unknown as { listen(port: number, host: string): Server };
+    const server = express.listen(config.GATEPOST_API_PORT, config.GATEPOST_API_HOST);
+    // A client that never finishes its request must not hold a connection for ever.
+    server.headersTimeout = 15_000;
+    server.requestTimeout = 60_000;
+    server.once('listening', () => resolve(server));
+    server.once('error', reject);
+  });
+}
+
+/** Takes no new connection, lets requests finish, and cuts what is left after the bound. */
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const cut = setTimeout(() => server.closeAllConnections(), drainMs);
+    server.close(() => {
+      clearTimeout(cut);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}

@@ -1,0 +1,315 @@
+import { createHash, randomUUID } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { SignJWT } from 'jose';
+import type pg from 'pg';
+import { pino } from 'pino';
+import { createEnvelopes } from '../../adapters/secrets/envelope.ts';
+import { createApi } from '../../api/app.ts';
+import type { AuthConfig } from '../../api/auth.ts';
+import type { ApiDependencies, MediaStorage, ProbedMedia } from '../../api/ports.ts';
+import { CommandRefused, PostRunMissing, type PostRuns } from '../../api/post-runs.ts';
+import { openPool } from '../../db/pool.ts';
+import { projectPost } from '../../db/projections.ts';
+import { forTenant } from '../../db/tenant-database.ts';
+import type { Command, CommandAnswer } from '../../domain/commands.ts';
+import { evaluate } from '../../domain/lifecycle.ts';
+import type { Role } from '../../domain/post.ts';
+import { newPostState, type PostState } from '../../domain/post-state.ts';
+import { applyCommand, type Change, openPost } from '../../domain/reducer.ts';
+import { startTestDatabase, type TestDatabase } from '../support/database.ts';
+
+export const issuer = 'https://issuer.test';
+export const audience = 'gatepost';
+export const secret = 'a development secret of enough length';
+
+/** Runs without a server: the real reducer and the real projection, at once. */
+export interface FakeRuns extends PostRuns {
+  readonly started: string[];
+  readonly commands: Command[];
+  /** Throws instead of starting or executing, once. */
+  failNext: Error | null;
+  forget(postId: string): void;
+}
+
+export function createFakeRuns(workerPool: pg.Pool): FakeRuns {
+  const runs = new Map<string, { state: PostState; runId: string }>();
+  const failIfAsked = () => {
+    const error = fake.failNext;
+    fake.failNext = null;
+    if (error) throw error;
+  };
+  const keep = async (runId: string, { state, timeline, decisions }: Change) => {
+    runs.set(state.postId, { state, runId });
+    const database = forTenant(workerPool, state.tenantId);
+    await projectPost(database, { runId, state, readiness: evaluate(state), timeline, decisions });
+  };
+  const fake: FakeRuns = {
+    started: [],
+    commands: [],
+    failNext: null,
+    forget: (postId) => void runs.delete(postId),
+    start: async ({ post, submittedBy }) => {
+      failIfAsked();
+      fake.started.push(post.postId);
+      if (runs.has(post.postId)) return;
+      await keep(randomUUID(), openPost(newPostState(post), submittedBy, Date.now()));
+    },
+    execute: async (command, { postId }) => {
+      failIfAsked();
+      const run = runs.get(postId);
+      if (!run) throw new PostRunMissing('There is no run');
+      fake.commands.push(command);
+      if (run.state.commands.some((done) => done.commandId === command.commandId))
+        return answerOf(run.state, true);
+      const reduction = applyCommand(run.state, command, Date.now());
+      if (!reduction.ok) throw new CommandRefused(reduction.refusal.code, reduction.refusal.message);
+      await keep(run.runId, reduction.change);
+      return answerOf(reduction.change.state, false);
+    },
+  };
+  return fake;
+}
+
+function answerOf(state: PostState, repeated: boolean): CommandAnswer {
+  const { status, blockedOn } = evaluate(state);
+  const { postId, version, revision } = state;
+  return { postId, status, blockedOn, revisionId: revision.revisionId, version, repeated };
+}
+
+export interface FakeStorage extends MediaStorage {
+  readonly objects: Map<string, Buffer>;
+}
+
+export function createFakeStorage(): FakeStorage {
+  const objects = new Map<string, Buffer>();
+  return {
+    objects,
+    presignUpload: async ({ key, contentType, sizeBytes, expiresInSeconds }) => ({
+      method: 'PUT',
+      url: `https://storage.test/${key}?signature=upload`,
+      headers: { 'Content-Type': contentType, 'Content-Length': String(sizeBytes) },
+      expiresAt: new Date(Date.now() + expiresInSeconds * 1_000),
+    }),
+    presignDownload: async (key) => `https://storage.test/${key}?signature=download`,
+    head: async (key) => {
+      const bytes = objects.get(key);
+      return bytes ? { sizeBytes: bytes.length } : null;
+    },
+    read: async (key) => objects.get(key)!,
+    write: async (key, bytes) => void objects.set(key, Buffer.from(bytes)),
+    delete: async (key) => void objects.delete(key),
+  };
+}
+
+class ProbeError extends Error {
+  override readonly name = 'ProbeError';
+  readonly code = 'unsupported-media';
+}
+
+/** Takes bytes of the form `<width>x<height>` for a JPEG. */
+async function fakeProbe(bytes: Uint8Array): Promise<ProbedMedia> {
+  const [, width, height] = /^(\d+)x(\d+)/.exec(Buffer.from(bytes).toString()) ?? [];
+  if (!width || !height) throw new ProbeError('The bytes are no picture');
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const size = { width: Number(width), height: Number(height), sizeBytes: bytes.length };
+  return { kind: 'image', contentType: 'image/jpeg', sha256, ...size };
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: a test asserts what it reads.
+  readonly body: any;
+  readonly text: string;
+}
+
+export interface Send {
+  readonly token?: string | null;
+  readonly key?: string | null;
+  readonly headers?: Record<string, string>;
+  readonly body?: unknown;
+  /** Sent as it is, instead of `body`. */
+  readonly raw?: string | Buffer;
+}
+
+export interface TestApi {
+  readonly url: string;
+  readonly runs: FakeRuns;
+  readonly storage: FakeStorage;
+  readonly database: TestDatabase;
+  readonly logLines: string[];
+  send(method: string, path: string, options?: Send): Promise<Reply>;
+  stop(): Promise<void>;
+}
+
+export const defaultAuth: AuthConfig = {
+  mode: 'members',
+  issuers: [
+    {
+      issuer,
+      audience,
+      algorithm: 'HS256',
+      secret,
+      tenants: '*',
+      roles: ['super_admin', 'tenant_admin', 'content_manager', 'graphic_designer', 'viewer'],
+    },
+  ],
+};
+
+/** The interface over a database of its own, with everything else faked at its ports. */
+export async function startTestApi(change: Partial<ApiDependencies> = {}): Promise<TestApi> {
+  const database = await startTestDatabase();
+  const onIdleError = () => {};
+  const pool = openPool({ connectionString: database.apiUrl, applicationName: 'test-api', onIdleError });
+  const workerPool = openPool({
+    connectionString: database.workerUrl,
+    applicationName: 'test-worker',
+    onIdleError,
+  });
+  const runs = createFakeRuns(workerPool);
+  const storage = createFakeStorage();
+  const logLines: string[] = [];
+  const app = createApi({
+    pool,
+    postRuns: runs,
+    storage,
+    probe: fakeProbe,
+    envelopes: createEnvelopes({ currentKeyId: 'test', keys: { test: Buffer.alloc(32, 7) } }),
+    auth: defaultAuth,
+    clock: { now: () => new Date() },
+    logger: pino({ level: 'info' }, { write: (line: string) => void logLines.push(line) }),
+    settings: { armLeadMs: 0, acceptSignals: false },
+    readiness: { postgres: async () => void (await pool.query('select 1')) },
+    ...change,
+  });
+  const server = app.listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    url,
+    runs,
+    storage,
+    database,
+    logLines,
+    send: (method, path, options = {}) => send(url, method, path, options),
+    stop: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await Promise.all([pool.end(), workerPool.end()]);
+      await database.drop();
+    },
+  };
+}
+
+async function send(url: string, method: string, path: string, options: Send): Promise<Reply> {
+  const { token, key, headers = {}, body, raw } = options;
+  const hasBody = body !== undefined || raw !== undefined;
+  const isKeyed = method === 'POST' && key !== null;
+  const response = await fetch(`${url}${path}`, {
+    method,
+    headers: {
+      ...(token && { Authorization: `Bearer ${token}` }),
+      ...(isKeyed && { 'Idempotency-Key': key ?? randomUUID() }),
+      ...(hasBody && { 'Content-Type': 'application/json' }),
+      ...headers,
+    },
+    ...(hasBody && { body: raw ?? JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  const isJson = response.headers.get('content-type')?.includes('json');
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: isJson ? JSON.parse(text) : undefined,
+    text,
+  };
+}
+
+export interface TokenClaims {
+  readonly subject?: string;
+  readonly tenant?: string;
+  readonly role?: Role;
+  readonly expiresAt?: number;
+  readonly issuer?: string;
+  readonly audience?: string;
+}
+
+export function signToken(claims: TokenClaims, key = secret): Promise<string> {
+  const { subject = 'somebody', tenant, role } = claims;
+  return new SignJWT({ ...(tenant && { tenant }), ...(role && { role }), name: `Name of ${subject}` })
+    .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+    .setSubject(subject)
+    .setIssuer(claims.issuer ?? issuer)
+    .setAudience(claims.audience ?? audience)
+    .setExpirationTime(claims.expiresAt ?? Math.floor(Date.now() / 1_000) + 600)
+    .sign(new TextEncoder().encode(key));
+}
+
+/** A tenant with one member of each role, an author, and a profile on each platform. */
+export interface TestTenant {
+  readonly id: string;
+  readonly tokens: Readonly<Record<'admin' | 'author' | 'manager' | 'designer' | 'viewer', string>>;
+  readonly memberIds: Readonly<Record<'admin' | 'author' | 'manager' | 'designer' | 'viewer', string>>;
+  readonly linkedinId: string;
+  readonly instagramId: string;
+}
+
+const memberRoles = {
+  admin: 'tenant_admin',
+  author: 'content_manager',
+  manager: 'content_manager',
+  designer: 'graphic_designer',
+  viewer: 'viewer',
+} as const;
+
+export async function createTestTenant(api: TestApi): Promise<TestTenant> {
+  const superToken = await signToken({ subject: 'root', role: 'super_admin' });
+  const tenant = await api.send('POST', '/api/v1/tenants', { token: superToken, body: { name: 'Acme' } });
+  const tenantId: string = tenant.body.id;
+  const asRoot = { token: superToken, headers: { 'Gatepost-Tenant': tenantId } };
+  const tokens: Record<string, string> = {};
+  const memberIds: Record<string, string> = {};
+  for (const [name, role] of Object.entries(memberRoles)) {
+    const member = await api.send('POST', '/api/v1/members', {
+      ...asRoot,
+      body: { subject: name, name: `The ${name}`, role },
+    });
+    memberIds[name] = member.body.id;
+    tokens[name] = await signToken({ subject: name, tenant: tenantId, role });
+  }
+  const connect = async (platform: string, accountKind: string) => {
+    const body = {
+      platform,
+      accountKind,
+      externalId: `${platform}-1`,
+      name: platform,
+      accessToken: 'secret',
+    };
+    return (await api.send('POST', '/api/v1/profiles', { ...asRoot, body })).body.id as string;
+  };
+  return {
+    id: tenantId,
+    tokens: tokens as TestTenant['tokens'],
+    memberIds: memberIds as TestTenant['memberIds'],
+    linkedinId: await connect('linkedin', 'organization'),
+    instagramId: await connect('instagram', 'business'),
+  };
+}
+
+/** Uploads and completes a picture of a size; answers the medium's id. */
+export async function createTestMedia(
+  api: TestApi,
+  token: string,
+  size = '1080x1080',
+  note = '',
+): Promise<string> {
+  const bytes = Buffer.from(`${size} ${note}`);
+  const body = { fileName: 'picture.jpg', contentType: 'image/jpeg', sizeBytes: bytes.length };
+  const announced = await api.send('POST', '/api/v1/media', { token, body });
+  const key = new URL(announced.body.upload.url).pathname.slice(1);
+  api.storage.objects.set(key, bytes);
+  await api.send('POST', `/api/v1/media/${announced.body.id}/complete`, { token });
+  return announced.body.id;
+}
+
+export const inDays = (days: number): string => new Date(Date.now() + days * 86_400_000).toISOString();
