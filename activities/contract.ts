@@ -91,7 +91,7 @@ export type ReconcileTargetResult =
   | {
       readonly kind: 'not-sent';
       readonly error: TargetError;
-      readonly retryAfterMs: 0;
+      readonly retryAfterMs: null;
       readonly handleIsDead: boolean;
     };
 

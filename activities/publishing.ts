@@ -352,7 +352,7 @@ async function reconcile(
 const notSent = (message: string, handleIsDead: boolean): ReconcileTargetResult => ({
   kind: 'not-sent',
   error: { code: 'unavailable', message },
-  retryAfterMs: 0,
+  retryAfterMs: null,
   handleIsDead,
 });
 

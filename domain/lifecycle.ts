@@ -164,10 +164,11 @@ export function isHeldForLateness(post: PostFacts): boolean {
 export const isLate = (post: Pick<PostFacts, 'readyAtMs' | 'dueAtMs'>): boolean =>
   post.readyAtMs !== null && post.dueAtMs !== null && post.readyAtMs > post.dueAtMs;
 
-/** The rule for a late post. One of which something has been sent no longer expires: what is left waits for a person. */
+/** The rule for a late post. One that sending has begun for no longer expires: what is left waits for a person. */
 export function lateRule(post: Pick<PostFacts, 'policy' | 'lastGate' | 'targets'>): LatenessRule {
   const rule = post.policy[post.lastGate ?? 'publish'].lateness;
-  return rule === 'expire' && post.targets.some((target) => target.phase !== 'WAITING') ? 'hold' : rule;
+  const hasBegun = post.targets.some((target) => target.phase !== 'WAITING' || target.cycle > 1);
+  return rule === 'expire' && hasBegun ? 'hold' : rule;
 }
 
 function lateBlock(post: PostFacts): Block {

@@ -71,7 +71,8 @@ function refuseClosed(state: PostState, command: Command): Reduction | null {
   if (state.archived) return refuse('post-closed', 'The post is closed');
   // A target that was on its way when the post was cancelled may have failed since: that one is cancelled by itself.
   const cancelsRest = command.kind === 'cancel' && state.targets.some(isStoppable);
-  if (state.cancelledAtMs !== null && !cancelsRest) return refuse('post-closed', 'The post has been cancelled');
+  if (state.cancelledAtMs !== null && !cancelsRest)
+    return refuse('post-closed', 'The post has been cancelled');
   if (state.targets.every((target) => target.phase === 'PUBLISHED'))
     return refuse('post-closed', 'The post has been published');
   return null;
@@ -341,7 +342,7 @@ function cancel(state: PostState, command: CancelCommand, nowMs: number): Reduct
   const targets = state.targets.map((target) =>
     isStoppable(target) ? { ...target, phase: 'CANCELLED' as const } : target,
   );
-  return accepted({ ...state, targets, cancelledAtMs: nowMs }, [
+  return accepted({ ...state, targets, cancelledAtMs: state.cancelledAtMs ?? nowMs }, [
     entry('post.cancelled', nowMs, command.actor, { reason: command.reason }),
   ]);
 }

@@ -54,14 +54,10 @@ async function attemptUntilSettled(post: PostRun, targetId: string): Promise<voi
   for (;;) {
     const result = await attempt(post, input);
     if (result.kind !== 'not-sent') return settle(post, input, result);
-    if (result.handleIsDead) {
-      post.noteTarget(targetId, { preparedRevisionId: null });
-      await prepareTarget(input);
-      post.noteTarget(targetId, { preparedRevisionId: input.revisionId });
-    }
     const delayMs = result.retryAfterMs ?? backoffMs(backoffs++);
     if (delayMs === null) return fail(post, targetId, result.error);
     if (delayMs > 0) await sleep(delayMs, { summary: `${result.error.code}: send again` });
+    if (result.handleIsDead) await prepareTarget(input);
   }
 }
 
@@ -84,7 +80,7 @@ async function attempt(post: PostRun, input: TargetInput): Promise<AttemptResult
     case 'needs-reconcile':
       return reconcile(post, input);
     case 'unprepared':
-      return { kind: 'not-sent', error: unprepared, retryAfterMs: 0, handleIsDead: true };
+      return { kind: 'not-sent', error: unprepared, retryAfterMs: null, handleIsDead: true };
     case 'armed':
       break;
     default:

@@ -6,6 +6,8 @@ export type Path = readonly (string | number)[];
 /** How many nodes all aliases together may stand for: enough to repeat a text, too few to blow up. */
 const maxAliasCount = 100;
 
+const nestedTooDeeply = 'is nested too deeply';
+
 /** A YAML text that remembers where each value stands. */
 export interface CampaignDocument {
   readonly file: string;
@@ -32,14 +34,16 @@ export function parseCampaignDocument(file: string, text: string): ParsedDocumen
     const problems = [...document.errors, ...document.warnings].map((error) =>
       problemAtOffset(error.pos[0], error.message),
     );
+    // What the parser says when it has recursed too far into what is nested; the rest only follows from that.
+    const tooDeep = problems.find(({ reason }) => reason.includes('call stack'));
+    if (tooDeep) return { ok: false, problems: [{ ...tooDeep, reason: nestedTooDeeply }] };
     if (problems.length > 0) return { ok: false, problems };
     const aliasProblems = findAliasProblems(document, problemAtOffset);
     if (aliasProblems.length > 0) return { ok: false, problems: aliasProblems };
     return { ok: true, document: createDocument(file, document, problemAtOffset) };
   } catch (error) {
-    // The parser recurses into what is nested.
     if (!(error instanceof RangeError)) throw error;
-    return { ok: false, problems: [problemAtOffset(0, 'is nested too deeply')] };
+    return { ok: false, problems: [problemAtOffset(0, nestedTooDeeply)] };
   }
 }
 

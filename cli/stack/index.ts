@@ -241,14 +241,38 @@ async function startTemporal(
   const { stateDir, env, signal } = context;
   const { executablePath } = expectProgram(programs.temporalCli);
   const { memory, searchAttributes, codecEndpoint, dynamicConfig } = context.temporal ?? {};
-  const server = await startTemporalServer({
-    ...{ stateDir, env, signal, executablePath },
-    ...{ memory, searchAttributes, codecEndpoint, dynamicConfig },
-    port: ports.temporal,
-    uiPort: ports.temporalUi,
-  });
+  const start = (port: number) =>
+    startTemporalServer({
+      ...{ stateDir, env, signal, executablePath },
+      ...{ memory, searchAttributes, codecEndpoint, dynamicConfig },
+      port,
+      uiPort: ports.temporalUi,
+    });
+  const server = await startAgainOnEarlyExit(context, ports.temporal, start);
   const { address, uiUrl, namespace } = supervise(context, server);
   return { address, uiUrl, namespace };
+}
+
+/**
+ * The development server takes some further ports of its own choice, and ends when somebody else was faster.
+ * Such a start is tried again, twice at most.
+ */
+async function startAgainOnEarlyExit<Server>(
+  context: StartContext,
+  preferredPort: number,
+  start: (port: number) => Promise<Server>,
+): Promise<Server> {
+  let port = preferredPort;
+  for (let triesLeft = 2; ; triesLeft -= 1) {
+    try {
+      return await start(port);
+    } catch (error) {
+      const endedEarly = error instanceof StackError && error.code === 'process-exited';
+      if (!endedEarly || triesLeft === 0 || context.signal?.aborted) throw error;
+      context.report('Temporal ended before it was ready; starting it again');
+      port = await context.portChooser.choose({ label: 'Temporal' });
+    }
+  }
 }
 
 async function startPostgres(

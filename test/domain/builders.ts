@@ -202,7 +202,7 @@ export function apply(state: PostState, command: Command, nowMs = now): Change {
 }
 
 /** The state after commands that must all be accepted. */
-export const after = (state: PostState, ...commands: readonly Command[]): PostState =>
+export const stateAfter = (state: PostState, ...commands: readonly Command[]): PostState =>
   commands.reduce((reached, command) => apply(reached, command).state, state);
 
 /** The code a command is refused with; it must not be accepted, and carries no state. */

@@ -100,10 +100,16 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   await systemDatabase(seedPool).insertInto('tenants').values({ id: tenantId, name: 'Test' }).execute();
   const tenant = forTenant(seedPool, tenantId);
   const members = await insertMembers(tenant);
+  const skipped = skippedTime(environment);
   const activities = createActivities({
     pool,
-    clock: skipping ? skippedClock(environment) : createDatabaseClock(pool),
-    registry: createRegistry({ live: liveEndpoints, sandbox: sandboxEndpoints(sandbox.url), fetch }),
+    clock: skipping ? skipped.clock : createDatabaseClock(pool),
+    registry: createRegistry({
+      live: liveEndpoints,
+      sandbox: sandboxEndpoints(sandbox.url),
+      fetch,
+      now: skipping ? skipped.lastSeen : () => new Date(),
+    }),
     storage,
     envelopes,
     ...options.dependencies,
@@ -180,14 +186,22 @@ function installQuietRuntime(): void {
   });
 }
 
-/** Skipped time as activities see it: never waits, because skipped time has always come already. */
-function skippedClock(environment: TestWorkflowEnvironment): Clock {
-  const now = async () => new Date(await environment.currentTimeMs());
-  return {
+/**
+ * Skipped time as activities see it: never waits, because skipped time has always come already. Adapters ask without
+ * waiting for an answer; they get what an activity saw last.
+ */
+function skippedTime(environment: TestWorkflowEnvironment): { clock: Clock; lastSeen: () => Date } {
+  let seen = new Date();
+  const now = async () => {
+    seen = new Date(await environment.currentTimeMs());
+    return seen;
+  };
+  const clock: Clock = {
     now,
     sqlNow: async (): Promise<RawBuilder<Date>> => sql<Date>`${(await now()).toISOString()}::timestamptz`,
     waitUntil: async () => {},
   };
+  return { clock, lastSeen: () => seen };
 }
 
 async function insertMembers(tenant: TenantDatabase): Promise<World['members']> {
