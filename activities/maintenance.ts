@@ -1,6 +1,13 @@
-import { log } from '@temporalio/activity';
-import { sql } from 'kysely';
+import { activityInfo, heartbeat, log } from '@temporalio/activity';
 import type pg from 'pg';
+import {
+  listOpenOutbox,
+  listOpenPosts,
+  setRunCompleted,
+  setRunEnded,
+  type TenantRowId,
+} from '../db/maintenance.ts';
+import { findLastOutboxOfPost, findOutbox, markOutboxDone } from '../db/outbox.ts';
 import { forTenant } from '../db/tenant-database.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 
@@ -14,12 +21,21 @@ export interface RunDirectory {
 export type RunDescription =
   | { readonly kind: 'missing' }
   | { readonly kind: 'running' }
-  | { readonly kind: 'closed'; readonly how: string; readonly reason: string | null };
+  | {
+      readonly kind: 'closed';
+      /** `completed` when the run came to its own end; else `terminated`, `timed_out`, `failed`, `cancelled`. */
+      readonly how: string;
+      readonly reason: string | null;
+      /** Who ended it, as Temporal knows them (default nobody known). */
+      readonly by?: string | null;
+    };
 
 export interface MaintenanceResult {
   readonly started: number;
   readonly checked: number;
   readonly mended: number;
+  /** Rows that could not be dealt with; the next pass tries them again. */
+  readonly failed: number;
 }
 
 const batch = 200;
@@ -30,58 +46,83 @@ export function createMaintenanceActivities({ pool, runs }: ActivityDependencies
   return {
     /**
      * Starts what a crash left in the outbox, and mends posts whose run is missing or was ended by hand. Crosses
-     * tenants only to learn ids; each piece of work runs under its own tenant. May run any number of times.
+     * tenants only to learn ids; each piece of work runs under its own tenant, and one that fails is counted and left
+     * to the next pass. May run any number of times; a retry goes on with the sweep where the last attempt was.
      */
     async maintainPosts(): Promise<MaintenanceResult> {
       if (!runs) throw new Error('This worker has not been given a run directory');
-      const started = await relayOutbox(pool, runs);
-      const { checked, mended } = await sweepPosts(pool, runs);
-      return { started, checked, mended };
+      const relayed = await relayOutbox(pool, runs);
+      const swept = await sweepPosts(pool, runs, activityInfo().heartbeatDetails as TenantRowId | undefined);
+      return {
+        started: relayed.started,
+        checked: swept.checked,
+        mended: swept.mended,
+        failed: relayed.failed + swept.failed,
+      };
     },
   };
 }
 
-async function relayOutbox(pool: pg.Pool, runs: RunDirectory): Promise<number> {
-  const open = await pool.query<{ tenant_id: string; id: string }>('select * from list_open_outbox($1, $2)', [
-    relayAfterSeconds,
-    batch,
-  ]);
-  for (const { tenant_id, id } of open.rows) await relayOne(pool, runs, tenant_id, id);
-  return open.rows.length;
-}
-
-async function relayOne(pool: pg.Pool, runs: RunDirectory, tenantId: string, id: string): Promise<void> {
-  const database = forTenant(pool, tenantId);
-  const row = await database
-    .selectFrom('outbox')
-    .select(['input', 'done_at'])
-    .where('id', '=', id)
-    .executeTakeFirst();
-  if (!row || row.done_at) return;
-  await runs.start(row.input);
-  await database
-    .updateTable('outbox')
-    .set({ done_at: sql<Date>`clock_timestamp()` })
-    .where('id', '=', id)
-    .execute();
-}
-
-async function sweepPosts(pool: pg.Pool, runs: RunDirectory): Promise<{ checked: number; mended: number }> {
-  let [checked, mended] = [0, 0];
-  let after = {
-    tenant_id: '00000000-0000-0000-0000-000000000000',
-    id: '00000000-0000-0000-0000-000000000000',
-  };
+async function relayOutbox(pool: pg.Pool, runs: RunDirectory): Promise<{ started: number; failed: number }> {
+  const failed = new Set<string>();
+  let started = 0;
   for (;;) {
-    const page = await pool.query<typeof after>('select * from list_open_posts($1, $2, $3)', [
-      after.tenant_id,
-      after.id,
-      batch,
-    ]);
-    for (const row of page.rows) if (await mendPost(pool, runs, row.tenant_id, row.id)) mended += 1;
-    checked += page.rows.length;
-    if (page.rows.length < batch) return { checked, mended };
-    after = page.rows.at(-1)!;
+    // Rows that fail stay the oldest: by asking for as many more, they never stand in the way of the others.
+    const limit = batch + failed.size;
+    const rows = await listOpenOutbox(pool, { olderThanSeconds: relayAfterSeconds, limit });
+    const fresh = rows.filter(({ id }) => !failed.has(id));
+    if (fresh.length === 0) return { started, failed: failed.size };
+    for (const row of fresh) {
+      const isStarted = await tried('An outbox row could not be relayed', row, () =>
+        relayOne(pool, runs, row),
+      );
+      if (isStarted) started += 1;
+      else if (isStarted === undefined) failed.add(row.id);
+    }
+  }
+}
+
+async function relayOne(pool: pg.Pool, runs: RunDirectory, { tenantId, id }: TenantRowId): Promise<boolean> {
+  const database = forTenant(pool, tenantId);
+  const row = await findOutbox(database, id);
+  if (!row || row.done_at) return false;
+  await runs.start(row.input);
+  await markOutboxDone(database, id);
+  return true;
+}
+
+async function sweepPosts(
+  pool: pg.Pool,
+  runs: RunDirectory,
+  from: TenantRowId | undefined,
+): Promise<Omit<MaintenanceResult, 'started'>> {
+  let [checked, mended, failed] = [0, 0, 0];
+  let after = from;
+  for (;;) {
+    heartbeat(after);
+    const page = await listOpenPosts(pool, { after, limit: batch });
+    for (const row of page) {
+      const isMended = await tried('A post could not be checked', row, () => mendPost(pool, runs, row));
+      if (isMended === undefined) failed += 1;
+      else if (isMended) mended += 1;
+    }
+    checked += page.length;
+    if (page.length < batch) return { checked, mended, failed };
+    after = page.at(-1);
+  }
+}
+
+/** One row's trouble is its own: it is logged and counted (`undefined`), and the others go on. */
+async function tried(
+  what: string,
+  row: TenantRowId,
+  work: () => Promise<boolean>,
+): Promise<boolean | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    log.error(what, { ...row, error: String(error) });
+    return undefined;
   }
 }
 
@@ -89,63 +130,25 @@ async function sweepPosts(pool: pg.Pool, runs: RunDirectory): Promise<{ checked:
 async function mendPost(
   pool: pg.Pool,
   runs: RunDirectory,
-  tenantId: string,
-  postId: string,
+  { tenantId, id: postId }: TenantRowId,
 ): Promise<boolean> {
   const run = await runs.describe(tenantId, postId);
   if (run.kind === 'running') return false;
   const database = forTenant(pool, tenantId);
   if (run.kind === 'missing') {
-    const row = await database
-      .selectFrom('outbox')
-      .select(['input'])
-      .where('post_id', '=', postId)
-      .orderBy('created_at', 'desc')
-      .executeTakeFirst();
-    if (!row) return false;
+    const row = await findLastOutboxOfPost(database, postId);
+    // One that is still open is the relay's, or the API is at it.
+    if (!row?.done_at) return false;
     log.warn('A post had no run; it is started again', { tenantId, postId });
     await runs.start(row.input);
     return true;
   }
-  return failEndedPost(database, postId, run);
+  const { how, reason, by = null } = run;
+  if (how === 'completed') return setRunCompleted(database, postId);
+  return setRunEnded(database, { postId, how, reason, by, message: endMessage(run) });
 }
 
-async function failEndedPost(
-  database: ReturnType<typeof forTenant>,
-  postId: string,
-  run: Extract<RunDescription, { kind: 'closed' }>,
-): Promise<boolean> {
-  const message = `The run was ended (${run.how})${run.reason ? `: ${run.reason}` : ''}`;
-  const result = await database
-    .updateTable('posts')
-    .set({
-      status: 'FAILED',
-      archived: true,
-      open_gate: null,
-      open_gate_detail: null,
-      blocked_on: JSON.stringify([{ code: 'operator', message }]),
-      row_version: sql<number>`row_version + 1`,
-      updated_at: sql<Date>`clock_timestamp()`,
-    })
-    .where('id', '=', postId)
-    .where('status', 'not in', ['PUBLISHED', 'CANCELLED', 'EXPIRED'])
-    // A run that has just ended by itself projects a moment later; leave it that moment.
-    .where('updated_at', '<', sql<Date>`clock_timestamp() - interval '30 seconds'`)
-    .where('archived', '=', false)
-    .executeTakeFirst();
-  if (result.numUpdatedRows === 0n) return false;
-  await database
-    .insertInto('post_events')
-    .values({
-      post_id: postId,
-      event_key: `sweep:${run.how}`,
-      type: 'post.run-ended',
-      occurred_at: new Date(),
-      actor_id: null,
-      actor_name: null,
-      data: JSON.stringify({ how: run.how, reason: run.reason }),
-    })
-    .onConflict((conflict) => conflict.columns(['tenant_id', 'post_id', 'event_key']).doNothing())
-    .execute();
-  return true;
+function endMessage({ how, reason, by }: { how: string; reason: string | null; by?: string | null }): string {
+  const message = `The run was ended (${how}${by ? ` by ${by}` : ''})${reason ? `: ${reason}` : ''}`;
+  return message.length > 500 ? `${message.slice(0, 497)}...` : message;
 }

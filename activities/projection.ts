@@ -1,4 +1,5 @@
 import { activityInfo } from '@temporalio/activity';
+import { findActiveMember } from '../db/members.ts';
 import { projectPost } from '../db/projections.ts';
 import { forTenant } from '../db/tenant-database.ts';
 import type { MemberFacts, ProjectInput } from './contract.ts';
@@ -15,12 +16,7 @@ export function createProjectionActivities({ pool }: ActivityDependencies) {
 
     /** Looks a member up for a Signal, whose sender nobody has checked. `null`: no such active member. */
     async findMember(input: { tenantId: string; memberId: string }): Promise<MemberFacts | null> {
-      const row = await forTenant(pool, input.tenantId)
-        .selectFrom('members')
-        .select(['id', 'role', 'name'])
-        .where('id', '=', input.memberId)
-        .where('active', '=', true)
-        .executeTakeFirst();
+      const row = await findActiveMember(forTenant(pool, input.tenantId), input.memberId);
       return row ? { memberId: row.id, role: row.role, name: row.name } : null;
     },
   };

@@ -74,6 +74,7 @@ export function createPublishingActivities(dependencies: ActivityDependencies) {
 
     /** Arms a target's row. May run twice: the same attempt finds its own row again. */
     async armTarget(input: ArmTargetInput): Promise<ArmTargetResult> {
+      heartbeat();
       await failpoint('before-arm');
       const { database, account, content } = await requirePublishing(dependencies, input);
       const { workflowExecution, activityId } = activityInfo();

@@ -1,6 +1,7 @@
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import express, { type Request, type RequestHandler } from 'express';
 import { z } from 'zod';
+import { PayloadCodecError } from '../adapters/secrets/payload-codec.ts';
 import type { Authenticator } from './auth.ts';
 import { Problem, statusOf } from './problems.ts';
 
@@ -39,9 +40,11 @@ export function codecRouter(options: CodecOptions): express.Router {
 }
 
 /** The Web UI is another origin: its browser asks first. */
-function allowWebUi(origin: string | undefined): RequestHandler {
+function allowWebUi(webUiOrigin: string | undefined): RequestHandler {
+  const origins = webUiOrigin ? namesOf(webUiOrigin) : [];
   return (request, response, next) => {
-    if (origin && request.headers.origin === origin) {
+    const { origin } = request.headers;
+    if (origin && origins.includes(origin)) {
       response.setHeader('Access-Control-Allow-Origin', origin);
       response.setHeader('Access-Control-Allow-Headers', 'authorization, content-type, x-namespace');
       response.setHeader('Access-Control-Allow-Methods', 'POST');
@@ -51,6 +54,14 @@ function allowWebUi(origin: string | undefined): RequestHandler {
     if (request.method === 'OPTIONS') response.status(204).end();
     else next();
   };
+}
+
+/** People type `localhost` for a Web UI on their own machine, and the browser takes that for another origin. */
+function namesOf(webUiOrigin: string): string[] {
+  const { protocol, hostname, port, origin } = new URL(webUiOrigin);
+  const isLocal = hostname === '127.0.0.1' || hostname === 'localhost';
+  if (!isLocal) return [origin];
+  return ['127.0.0.1', 'localhost'].map((name) => `${protocol}//${name}${port && `:${port}`}`);
 }
 
 function decode(
@@ -67,12 +78,22 @@ function decode(
         const payload = fromBase64(item);
         const tenantId = text(payload.metadata?.['encryption-tenant']);
         if (tenantId === undefined || !(await mayRead(tenantId))) return item;
-        const [decoded] = await options.codec.decode([payload]);
-        return toBase64(decoded!);
+        return (await decodeOne(options.codec, payload)) ?? item;
       }),
     );
     response.json({ payloads });
   };
+}
+
+/** `null` for what cannot be opened any more, e.g. since its key was destroyed: it must not hide the rest of the page. */
+async function decodeOne(codec: PayloadCodec, payload: Payload) {
+  try {
+    const [decoded] = await codec.decode([payload]);
+    return toBase64(decoded!);
+  } catch (error) {
+    if (error instanceof PayloadCodecError) return null;
+    throw error;
+  }
 }
 
 /** Asks once per tenant whether the caller may see it; a caller nobody knows is refused as a whole. */

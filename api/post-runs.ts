@@ -1,4 +1,5 @@
-import { type Client, WorkflowUpdateFailedError } from '@temporalio/client';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Client, isGrpcServiceError, ServiceError, WorkflowUpdateFailedError } from '@temporalio/client';
 import {
   ApplicationFailure,
   WorkflowExecutionAlreadyStartedError,
@@ -42,6 +43,7 @@ export class OutcomeUnknown extends Error {
 
 /** How long a caller waits for a run's verdict. */
 const verdictWithinMs = 5_000;
+const againAfterMs = 100;
 
 /** Reaches the runs through a Temporal client. No call outlasts five seconds. */
 export function createPostRuns(client: Client): PostRuns {
@@ -71,14 +73,27 @@ export function createPostRuns(client: Client): PostRuns {
           updateId: command.commandId,
           args: [command],
         });
-      try {
-        return await client.withDeadline(Date.now() + verdictWithinMs, update);
-      } catch (error) {
-        throw mapUpdateError(error);
+      const deadline = Date.now() + verdictWithinMs;
+      for (;;) {
+        try {
+          return await client.withDeadline(deadline, update);
+        } catch (error) {
+          if (!isGivenUp(error) || Date.now() + againAfterMs > deadline) throw mapUpdateError(error);
+          await sleep(againAfterMs);
+        }
       }
     },
   };
 }
+
+const failedPrecondition = 9;
+
+/**
+ * The server gives an update up when the task that carries it fails, as it does when the run ends just as something
+ * else happens to it. Nothing of it is kept, so the same update is asked for again.
+ */
+const isGivenUp = (error: unknown): boolean =>
+  error instanceof ServiceError && isGrpcServiceError(error.cause) && error.cause.code === failedPrecondition;
 
 /** Only a run's own refusal and a missing run are certain; whatever else happened, the command may have been taken. */
 export function mapUpdateError(error: unknown): Error {

@@ -18,6 +18,15 @@ export async function insertMember(database: TenantExecutor, member: NewMember):
 export const findMember = (database: TenantExecutor, id: string): Promise<MemberRow | undefined> =>
   database.selectFrom('members').selectAll().where('id', '=', id).executeTakeFirst();
 
+/** A member who may act now. */
+export const findActiveMember = (database: TenantExecutor, id: string): Promise<MemberRow | undefined> =>
+  database
+    .selectFrom('members')
+    .selectAll()
+    .where('id', '=', id)
+    .where('active', '=', true)
+    .executeTakeFirst();
+
 /** The member a token's subject stands for. */
 export const findMemberBySubject = (
   database: TenantExecutor,

@@ -31,6 +31,20 @@ export const findOpenOutboxOfPost = (
     .where('done_at', 'is', null)
     .executeTakeFirst();
 
+/** The newest request for a post's run, done or not. */
+export const findLastOutboxOfPost = (
+  database: TenantExecutor,
+  postId: string,
+): Promise<OutboxRow | undefined> =>
+  database
+    .selectFrom('outbox')
+    .selectAll()
+    .where('post_id', '=', postId)
+    .orderBy('created_at', 'desc')
+    .orderBy('id')
+    .limit(1)
+    .executeTakeFirst();
+
 /** Takes an open row for a relay; `undefined` when it is done or another relay holds it. */
 export const lockOpenOutbox = (transaction: TenantTransaction, id: string): Promise<OutboxRow | undefined> =>
   transaction

@@ -29,6 +29,9 @@ export function openPool(options: PoolOptions): pg.Pool {
     keepAlive: true,
   });
   pool.on('error', options.onIdleError);
+  // A connection that breaks while it is lent out, between two statements, tells nobody but its own listeners, and an
+  // error without a listener ends the process. Whoever holds it learns of it with the next statement.
+  pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }
 

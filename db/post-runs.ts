@@ -7,13 +7,17 @@ export interface RunPoint {
   readonly version: number;
 }
 
-/** Locks a post's row: the first lock in the order post → target → publication. `false` when there is no such post. */
+/**
+ * Locks a post's row: the first lock in the order post → target → publication. `false` when there is no such post.
+ * Not `for update`: whoever holds a publication and adds an event refers to the post by its key, and would wait for us
+ * while we wait for the publication.
+ */
 export async function lockPost(transaction: TenantTransaction, postId: string): Promise<boolean> {
   const row = await transaction
     .selectFrom('posts')
     .select('id')
     .where('id', '=', postId)
-    .forUpdate()
+    .forNoKeyUpdate()
     .executeTakeFirst();
   return row !== undefined;
 }
@@ -39,4 +43,14 @@ export async function insertRunEpoch(
     select ${postId}, ${runId}, coalesce(max(epoch), 0) + 1 from post_runs where post_id = ${postId}
     returning epoch`.execute(transaction);
   return inserted.rows[0]!.epoch;
+}
+
+/** The epoch of the newest run that has written anything; 0 when none has. */
+export async function findNewestEpoch(transaction: TenantTransaction, postId: string): Promise<number> {
+  const row = await transaction
+    .selectFrom('post_runs')
+    .select(({ fn }) => fn.max('epoch').as('epoch'))
+    .where('post_id', '=', postId)
+    .executeTakeFirst();
+  return row?.epoch ?? 0;
 }

@@ -106,9 +106,9 @@ export function findPost(
   return (scope ? post.where(withinScope(scope)) : post).executeTakeFirst();
 }
 
-/** A post's row, locked until the transaction ends. */
+/** A post's row, locked until the transaction ends; what refers to the post by its key need not wait (see `lockPost`). */
 export const lockPostRow = (transaction: TenantTransaction, id: string): Promise<PostRow | undefined> =>
-  transaction.selectFrom('posts').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+  transaction.selectFrom('posts').selectAll().where('id', '=', id).forNoKeyUpdate().executeTakeFirst();
 
 /** True for posts all of whose targets are among the profiles. */
 export const withinScope = (scope: readonly string[]) =>

@@ -9,7 +9,7 @@ import {
   type PublicationState,
   sendDeadlineMs,
 } from '../domain/publication.ts';
-import { insertRunEpoch, lockPost } from './post-runs.ts';
+import { findNewestEpoch, insertRunEpoch, lockPost } from './post-runs.ts';
 import type { PublicationsTable, StoredHandle } from './schema.ts';
 import type { TenantDatabase, TenantTransaction } from './tenant-database.ts';
 import { inTransaction } from './tenant-database.ts';
@@ -162,6 +162,22 @@ export function disarmPublications(database: TenantDatabase, input: DisarmInput)
     for (const { row, move } of moves) if (move.kind === 'to') await setMoved(transaction, row, move, {});
     return { sendingTargetIds };
   });
+}
+
+/** Above every version a run can have. */
+const aboveEveryVersion = 2_147_483_647;
+
+/**
+ * Takes back what is armed of a post whose run was ended from outside, and raises the barrier above every version of
+ * the runs seen so far: an arm of theirs that is still on its way is refused. A later run, e.g. after a reset, has an
+ * epoch above the barrier. What is being sent or has been sent stays. May run twice; needs the post's lock.
+ */
+export async function disarmEndedRun(transaction: TenantTransaction, postId: string): Promise<void> {
+  await setBarrier(transaction, postId, await findNewestEpoch(transaction, postId), aboveEveryVersion);
+  for (const row of await lockArmedPublications(transaction, postId)) {
+    const move = movePublication(factsOf(row), { kind: 'disarm' });
+    if (move.kind === 'to') await setMoved(transaction, row, move, {});
+  }
 }
 
 async function setBarrier(
@@ -355,6 +371,17 @@ async function lockNewestPublications(
     .execute();
   return [...new Map(rows.map((row) => [row.target_id, row])).values()];
 }
+
+const lockArmedPublications = (transaction: TenantTransaction, postId: string): Promise<PublicationRow[]> =>
+  transaction
+    .selectFrom('publications')
+    .selectAll()
+    .where('post_id', '=', postId)
+    .where('state', '=', 'ARMED')
+    .orderBy('target_id')
+    .orderBy('cycle')
+    .forUpdate()
+    .execute();
 
 const lockPublication = (transaction: TenantTransaction, id: string): Promise<PublicationRow | undefined> =>
   transaction.selectFrom('publications').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();

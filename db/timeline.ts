@@ -20,8 +20,8 @@ export interface NewPostEvent {
   readonly eventKey: string;
   readonly type: string;
   readonly occurredAt: Date;
-  readonly actorId: string;
-  readonly actorName: string;
+  readonly actorId: string | null;
+  readonly actorName: string | null;
   readonly data: Readonly<Record<string, string | number | boolean | null>>;
 }
 

@@ -9,6 +9,6 @@ export const defaultArmLeadMs = 10_000;
  */
 export function prepareLeadMs(platform: Platform, type: PostType): number | null {
   if (type === 'TEXT_ONLY') return null;
-  const byPlatform: Record<Platform, number> = { linkedin: 2 * 60_000, instagram: 5 * 60_000 };
-  return byPlatform[platform];
+  const minutes: Record<Platform, number> = { linkedin: 2, instagram: type === 'CAROUSEL' ? 15 : 5 };
+  return minutes[platform] * 60_000;
 }

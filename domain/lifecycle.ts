@@ -181,8 +181,11 @@ function lateBlock(post: PostFacts): Block {
 
 /** Whether nothing but time stands between the post and its publication: each approval is of what would be sent. */
 export function isReadyButForTime(post: PostFacts): boolean {
-  const { status, blockedOn } = evaluate(post);
+  if (post.draft || post.cancelledAtMs !== null || post.expiredAtMs !== null) return false;
+  if (!post.targets.some((target) => target.phase === 'WAITING')) return false;
   const isCurrent = (gate: Gate) => post.gates[gate].approvedHash === hashFor(gate, post.revision);
   if (!gatesOf(post.type).every(isCurrent)) return false;
+  // The targets that wait are asked about, whatever becomes of their siblings.
+  const { status, blockedOn } = reviewOf(post);
   return status === 'SCHEDULED' && blockedOn.every((block) => block.code === 'until-due');
 }

@@ -13,10 +13,13 @@ const rows = {
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s' },
 } as const;
 
-const { projectPost, disarmTargets, findMember, recordVerdict, armTarget, maintainPosts } =
+const { projectPost, disarmTargets, findMember, recordVerdict, maintainPosts } =
   proxyActivities<Activities>(rows);
 
-export { armTarget, recordVerdict };
+export { recordVerdict };
+
+/** As above, and noticed within seconds when the worker that was arming is lost. */
+export const { armTarget } = proxyActivities<Activities>({ ...rows, heartbeatTimeout: '2s' });
 
 /**
  * The same as local activities: the row is written before a command answers, at one history event instead of six.

@@ -54,6 +54,7 @@ async function attemptUntilSettled(post: PostRun, targetId: string): Promise<voi
   for (;;) {
     const result = await attempt(post, input);
     if (result.kind !== 'not-sent') return settle(post, input, result);
+    if (post.state.cancelledAtMs !== null) return takeBack(post, targetId);
     const delayMs = result.retryAfterMs ?? backoffMs(backoffs++);
     if (delayMs === null) return fail(post, targetId, result.error);
     if (delayMs > 0) await sleep(delayMs, { summary: `${result.error.code}: send again` });
@@ -133,7 +134,7 @@ async function settle(
       return;
     }
     case 'disarmed':
-      return post.setTarget(targetId, { phase: 'WAITING' });
+      return takeBack(post, targetId);
     case 'refused':
       return fail(post, targetId, result.error);
     case 'unconfirmed':
@@ -142,6 +143,10 @@ async function settle(
       return unreachable(result, 'result of an attempt');
   }
 }
+
+/** Nothing was sent: the target waits again, or ends with the post that was cancelled meanwhile. */
+const takeBack = (post: PostRun, targetId: string): Promise<void> =>
+  post.setTarget(targetId, { phase: post.state.cancelledAtMs === null ? 'WAITING' : 'CANCELLED' });
 
 /** The post is public already: not knowing its address fails nothing. */
 async function confirm(post: PostRun, input: TargetInput & { publicId: string }): Promise<void> {

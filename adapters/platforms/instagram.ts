@@ -40,6 +40,8 @@ export interface InstagramOptions {
   readonly version: string;
   readonly fetch: Fetch;
   readonly now?: () => Date;
+  /** Hard total time-out of the one call that publishes (default 30 s). */
+  readonly commitTimeoutMs?: number;
   /** Between two looks at a container (default 10 s; Meta advises up to once a minute). */
   readonly pollIntervalMs?: number;
   /** How long a container may be in progress before preparing counts as failed (default 10 min). */
@@ -48,9 +50,8 @@ export interface InstagramOptions {
 
 // Limits
 
-const commitTimeoutMs = 30_000;
+const defaultCommitTimeoutMs = 30_000;
 const callTimeoutMs = 30_000;
-const prepareLeadSeconds: Partial<Record<PostType, number>> = { SINGLE_IMAGE: 300, CAROUSEL: 900 };
 const mediaUrlSeconds = 3_600;
 /** A container not published within 24 hours expires; we stop trusting it an hour earlier. */
 const containerLifeMs = 23 * 3_600_000;
@@ -82,6 +83,7 @@ interface Graph {
   readonly http: HttpClient;
   readonly baseUrl: string;
   readonly now: () => Date;
+  readonly commitTimeoutMs: number;
   readonly pollIntervalMs: number;
   readonly processingTimeoutMs: number;
 }
@@ -97,6 +99,7 @@ function connect(options: InstagramOptions): Graph {
     }),
     baseUrl: `${options.graphBaseUrl.replace(/\/+$/, '')}/${options.version}`,
     now,
+    commitTimeoutMs: options.commitTimeoutMs ?? defaultCommitTimeoutMs,
     pollIntervalMs: options.pollIntervalMs ?? 10_000,
     processingTimeoutMs: options.processingTimeoutMs ?? 600_000,
   };
@@ -108,7 +111,7 @@ function createPublisher(graph: Graph): Publisher {
   return {
     platform: 'instagram',
     kinds: ['business'],
-    commitTimeoutMs,
+    commitTimeoutMs: graph.commitTimeoutMs,
     commit: async (account, _content, handle, context) => {
       const containerId = containerIdOf(handle);
       if (containerId === null) {
@@ -121,7 +124,7 @@ function createPublisher(graph: Graph): Publisher {
         path: path`/${account.externalId}/media_publish`,
         body: { creation_id: containerId },
         what: 'Instagram publish',
-        timeoutMs: commitTimeoutMs,
+        timeoutMs: graph.commitTimeoutMs,
       });
       return { publicId, permalink: null };
     },
@@ -141,7 +144,6 @@ function createPublisher(graph: Graph): Publisher {
 
 function createPreparer(graph: Graph): Preparer {
   return {
-    prepareLeadSeconds: (type) => prepareLeadSeconds[type] ?? null,
     prepare: async (account, content, media, context) => {
       assertSupported(content);
       const expiresAt = new Date(graph.now().getTime() + containerLifeMs).toISOString();

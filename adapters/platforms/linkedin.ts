@@ -53,16 +53,17 @@ export interface LinkedInOptions {
   readonly processingTimeoutMs?: number;
   /** Waited per post where the token may not read pictures (default 25 s). */
   readonly unreadableImageGraceMs?: number;
+  /** Hard total time-out of the one call that publishes (default 20 s). */
+  readonly commitTimeoutMs?: number;
   /** How long LinkedIn's own lists may lag behind a commit (default 60 s; not documented). */
   readonly settleMs?: number;
 }
 
 // Limits
 
-const commitTimeoutMs = 20_000;
+const defaultCommitTimeoutMs = 20_000;
 const callTimeoutMs = 20_000;
 const uploadTimeoutMs = 120_000;
-const imagesPrepareLeadSeconds = 120;
 const notReadyRetryMs = 10_000;
 const findPageSize = 10;
 const findPages = 5;
@@ -91,6 +92,7 @@ interface LinkedInApi extends Required<Pick<LinkedInOptions, 'pollIntervalMs' | 
   readonly permalinkBaseUrl: string;
   readonly unreadableImageGraceMs: number;
   readonly settleMs: number;
+  readonly commitTimeoutMs: number;
   readonly headers: (account: Account) => Record<string, string>;
 }
 
@@ -113,6 +115,7 @@ function connect(options: LinkedInOptions): LinkedInApi {
     processingTimeoutMs: options.processingTimeoutMs ?? 300_000,
     unreadableImageGraceMs: options.unreadableImageGraceMs ?? 25_000,
     settleMs: options.settleMs ?? 60_000,
+    commitTimeoutMs: options.commitTimeoutMs ?? defaultCommitTimeoutMs,
     headers: (account) => ({
       Authorization: `Bearer ${account.accessToken}`,
       'Linkedin-Version': options.version,
@@ -129,7 +132,7 @@ function createPublisher(api: LinkedInApi, kind: AccountKind): Publisher {
   return {
     platform: 'linkedin',
     kinds: [kind],
-    commitTimeoutMs,
+    commitTimeoutMs: api.commitTimeoutMs,
     commit: async (account, content, handle, context) => {
       const body = mapPost(account, content, handle);
       const reply = await api.http.send({
@@ -138,7 +141,7 @@ function createPublisher(api: LinkedInApi, kind: AccountKind): Publisher {
         headers: api.headers(account),
         body: JSON.stringify(body),
         what: 'LinkedIn post creation',
-        timeoutMs: commitTimeoutMs,
+        timeoutMs: api.commitTimeoutMs,
         signal: context.signal,
         secrets: [account.accessToken],
       });
@@ -153,7 +156,6 @@ function createPublisher(api: LinkedInApi, kind: AccountKind): Publisher {
 
 function createPreparer(api: LinkedInApi): Preparer {
   return {
-    prepareLeadSeconds: (type: PostType) => (type === 'TEXT_ONLY' ? null : imagesPrepareLeadSeconds),
     prepare: async (account, content, media, context) => {
       assertSupported(content);
       const imageUrns: string[] = [];

@@ -77,8 +77,6 @@ export interface Publisher {
 
 /** Optional capability: uploads and containers before the commit. Repeatable; what it leaves behind is invisible. */
 export interface Preparer {
-  /** How long before the due time preparing starts, in seconds, by type. `null`: this type needs no preparation. */
-  readonly prepareLeadSeconds: (type: PostType) => number | null;
   readonly prepare: (
     account: Account,
     content: PublicContent,

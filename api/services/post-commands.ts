@@ -10,7 +10,7 @@ import {
   setTargetsCancelled,
 } from '../../db/posts.ts';
 import { inTransaction, type TenantTransaction } from '../../db/tenant-database.ts';
-import { insertPostEvent } from '../../db/timeline.ts';
+import { insertPostEvent, listDecisions } from '../../db/timeline.ts';
 import { evaluate } from '../../domain/lifecycle.ts';
 import { isClosed } from '../../domain/post.ts';
 import { newPostState } from '../../domain/post-state.ts';
@@ -59,7 +59,8 @@ export async function withdrawPost(context: RequestContext, postId: string): Pro
 
 /**
  * Decides at a gate. Without a key the decision is its own: the same member saying the same of the same hash in the
- * same round has said it once.
+ * same round has said it once. Said again, it is answered from the row: the run would repeat its first answer word for
+ * word, also when the post has moved on since.
  */
 export async function decidePost(
   context: RequestContext,
@@ -72,6 +73,9 @@ export async function decidePost(
   const commandId = context.hasKey
     ? context.newId('command')
     : digestOf('decide', memberId, gate, hash, verdict, round);
+  const said = await listDecisions(context.database, postId);
+  if (said.some((decision) => decision.command_id === commandId))
+    return answerOfRow(await requirePost(context, postId), true);
   const decision = { gate, verdict, hash, notes, returnTo };
   return runCommand(context, postId, { kind: 'decide', commandId, actor: context.actor, ...decision });
 }

@@ -110,11 +110,13 @@ export function openRegistry(config: WorkerConfig): Registry {
           pollIntervalMs: 200,
           unreadableImageGraceMs: 1_000,
           settleMs: 2_000,
+          commitTimeoutMs: 5_000,
         },
         instagram: {
           graphBaseUrl: `${url}/instagram`,
           version: config.INSTAGRAM_VERSION,
           pollIntervalMs: 200,
+          commitTimeoutMs: 5_000,
         },
       }
     : null;

@@ -3,7 +3,7 @@ import type { Command } from '../../domain/commands.ts';
 import { evaluate, isReadyButForTime } from '../../domain/lifecycle.ts';
 import { latenessRules, type PolicyLayer } from '../../domain/policy.ts';
 import { type Gate, gates } from '../../domain/post.ts';
-import { type Actor, hashFor, type PostState, type TargetState } from '../../domain/post-state.ts';
+import { type Actor, hashFor, openGate, type PostState, type TargetState } from '../../domain/post-state.ts';
 import { applyCommand, type Change, openPost } from '../../domain/reducer.ts';
 import {
   actor,
@@ -233,7 +233,12 @@ function checkReady({ state, rules, approvals }: Life): void {
   must(!state.draft && state.cancelledAtMs === null && state.expiredAtMs === null, 'a ready post is alive');
 }
 
-function checkGates({ gates: all, revision }: PostState): void {
+function checkGates(state: PostState): void {
+  const { gates: all, revision, readyAtMs, draft } = state;
+  must(
+    (readyAtMs !== null) === (openGate(state) === null && !draft),
+    'it is known since when no gate is open',
+  );
   for (const gate of gates) {
     const { status, votes, approvedHash, decidedBy, round } = all[gate];
     const hash = hashFor(gate, revision);

@@ -3,11 +3,11 @@ import type { Client } from '@temporalio/client';
 import type { PayloadCodec } from '@temporalio/common';
 import proto from '@temporalio/proto';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { type RawBuilder, sql } from 'kysely';
 import type pg from 'pg';
 import sharp from 'sharp';
-import { type Clock, createDatabaseClock } from '../../activities/clock.ts';
+import type { Clock } from '../../activities/clock.ts';
 import type { ActivityDependencies } from '../../activities/dependencies.ts';
 import { createActivities } from '../../activities/index.ts';
 import { createRegistry, liveEndpoints } from '../../adapters/platforms/registry.ts';
@@ -32,6 +32,7 @@ import {
   stateQuery,
   updates,
 } from '../../workflows/messages.ts';
+import { registerNamespace } from './namespace.ts';
 import { startTestDatabase, type TestDatabase } from './database.ts';
 import { testEndpoints } from './endpoints.ts';
 
@@ -58,9 +59,8 @@ export const testKeys = { currentKeyId: 'test', keys: { test: randomBytes(32) } 
 export const canaryToken = `canary-${randomUUID()}`;
 
 export interface WorldOptions {
-  /** Skips time (default), or runs on the dev server in real time. */
+  /** Skips time, with workers in this process (default); or real time, with workers as processes to be killed. */
   readonly time?: 'skipping' | 'real';
-  readonly policy?: PolicyLayer;
   readonly dependencies?: Partial<ActivityDependencies>;
 }
 
@@ -91,6 +91,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       })
     : await TestWorkflowEnvironment.createFromExistingServer({
         address: endpoints.temporalAddress,
+        namespace: await registerNamespace(endpoints.temporalAddress),
         client: { dataConverter },
       });
   if (skipping) await addSearchAttributes(environment);
@@ -100,35 +101,27 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   await systemDatabase(seedPool).insertInto('tenants').values({ id: tenantId, name: 'Test' }).execute();
   const tenant = forTenant(seedPool, tenantId);
   const members = await insertMembers(tenant);
-  const skipped = skippedTime(environment);
-  const activities = createActivities({
-    pool,
-    clock: skipping ? skipped.clock : createDatabaseClock(pool),
-    registry: createRegistry({
+  const workers = skipping ? await startWorkers() : [];
+  const running = Promise.all(workers.map((worker) => worker.run()));
+
+  function startWorkers(): Promise<Worker[]> {
+    const { clock, lastSeen } = skippedTime(environment);
+    const registry = createRegistry({
       live: liveEndpoints,
       sandbox: sandboxEndpoints(sandbox.url),
       fetch,
-      now: skipping ? skipped.lastSeen : () => new Date(),
-    }),
-    storage,
-    envelopes,
-    ...options.dependencies,
-  });
-  const connection = skipping
-    ? environment.nativeConnection
-    : await NativeConnection.connect({ address: endpoints.temporalAddress });
-  const shared = { connection, dataConverter, activities, namespace: environment.namespace };
-  const suffix = skipping ? '' : `-${tenantId}`;
-  const workers = await Promise.all([
-    Worker.create({
-      ...shared,
-      taskQueue: mainTaskQueue + suffix,
-      workflowBundle: { codePath: endpoints.workflowBundlePath },
-      maxCachedWorkflows: 50,
-    }),
-    Worker.create({ ...shared, taskQueue: releaseTaskQueue }),
-  ]);
-  const running = Promise.all(workers.map((worker) => worker.run()));
+      now: lastSeen,
+    });
+    const activities = createActivities({ pool, clock, registry, storage, envelopes, ...options.dependencies });
+    const { nativeConnection: connection, namespace } = environment;
+    const shared = { connection, namespace, dataConverter, activities };
+    const workflowBundle = { codePath: endpoints.workflowBundlePath };
+    return Promise.all([
+      Worker.create({ ...shared, taskQueue: mainTaskQueue, workflowBundle, maxCachedWorkflows: 50 }),
+      Worker.create({ ...shared, taskQueue: releaseTaskQueue }),
+    ]);
+  }
+
   return {
     ...{ database, pool, tenantId, tenant, members, sandbox, storage, envelopes, codec, environment },
     client: environment.client,

@@ -194,12 +194,6 @@ describe('prepare', () => {
   const status = (value: string) => ({ status: 200, body: { status: value } });
   const one = content('SINGLE_IMAGE', 'x', [picture('a')]);
 
-  it('needs two minutes for pictures and no time for text', () => {
-    const { member: adapter } = linkedIn();
-    expect(adapter.preparer?.prepareLeadSeconds('TEXT_ONLY')).toBeNull();
-    expect(adapter.preparer?.prepareLeadSeconds('CAROUSEL')).toBe(120);
-  });
-
   it('starts, uploads with the bearer token and polls until the picture is available', async () => {
     const { organization: adapter, sent } = linkedIn(
       started('urn:li:image:A'),

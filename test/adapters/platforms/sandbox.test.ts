@@ -93,7 +93,7 @@ async function ledgerOf(account: Account): Promise<Record<string, unknown>[]> {
 }
 
 async function prepare(adapter: PlatformAdapter, account: Account, content: PublicContent) {
-  if (adapter.preparer?.prepareLeadSeconds(content.type) == null) return null;
+  if (!adapter.preparer || content.type === 'TEXT_ONLY') return null;
   return adapter.preparer.prepare(account, content, media, context());
 }
 

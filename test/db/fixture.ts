@@ -1,0 +1,171 @@
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { openPool, systemDatabase } from '../../db/pool.ts';
+import { forTenant, type TenantDatabase } from '../../db/tenant-database.ts';
+import type { PublicationState } from '../../domain/publication.ts';
+import { startTestDatabase, type TestDatabase } from '../support/database.ts';
+
+/** A migrated database with one tenant, seen as the API, the worker and a superuser see it. */
+export interface Fixture {
+  readonly database: TestDatabase;
+  readonly tenantId: string;
+  readonly memberId: string;
+  readonly profileId: string;
+  readonly apiPool: pg.Pool;
+  readonly workerPool: pg.Pool;
+  readonly api: TenantDatabase;
+  readonly worker: TenantDatabase;
+  /** Bypasses row-level security: to seed in bulk and to look at everything. */
+  readonly superuser: pg.Client;
+  readonly stop: () => Promise<void>;
+}
+
+export async function startFixture(): Promise<Fixture> {
+  const database = await startTestDatabase();
+  const apiPool = poolFor(database.apiUrl);
+  const workerPool = poolFor(database.workerUrl);
+  const superuser = new pg.Client({ connectionString: database.superuserUrl, statement_timeout: 30_000 });
+  await superuser.connect();
+  const tenant = await insertTenant(apiPool);
+  return {
+    ...{ database, apiPool, workerPool, superuser, ...tenant },
+    api: forTenant(apiPool, tenant.tenantId),
+    worker: forTenant(workerPool, tenant.tenantId),
+    async stop() {
+      await superuser.end();
+      await apiPool.end();
+      await workerPool.end();
+      await database.drop();
+    },
+  };
+}
+
+export const poolFor = (connectionString: string, max = 5): pg.Pool =>
+  openPool({ connectionString, max, applicationName: 'test', onIdleError: () => {} });
+
+/** A tenant with a member and a connected profile. */
+export async function insertTenant(
+  apiPool: pg.Pool,
+): Promise<{ tenantId: string; memberId: string; profileId: string }> {
+  const [tenantId, memberId, profileId, grantId] = Array.from({ length: 4 }, () => randomUUID());
+  await systemDatabase(apiPool).insertInto('tenants').values({ id: tenantId!, name: 'Test' }).execute();
+  const tenant = forTenant(apiPool, tenantId!);
+  await tenant
+    .insertInto('members')
+    .values({ id: memberId!, subject: 'ada', name: 'Ada', role: 'content_manager' } as never)
+    .execute();
+  await tenant
+    .insertInto('grants')
+    .values({ id: grantId!, platform: 'linkedin', access_token: Buffer.from('sealed') } as never)
+    .execute();
+  await tenant
+    .insertInto('profiles')
+    .values({
+      ...{ id: profileId!, grant_id: grantId!, platform: 'linkedin', account_kind: 'organization' },
+      ...{ external_id: 'urn:li:organization:1', name: 'Acme' },
+    })
+    .execute();
+  return { tenantId: tenantId!, memberId: memberId!, profileId: profileId! };
+}
+
+export interface SeededPost {
+  readonly postId: string;
+  readonly revisionId: string;
+  readonly targetId: string;
+}
+
+/** Submitted posts with a revision and one target each, written in bulk. */
+export async function insertPosts(
+  {
+    superuser,
+    tenantId,
+    memberId,
+    profileId,
+  }: Pick<Fixture, 'superuser' | 'tenantId' | 'memberId' | 'profileId'>,
+  count: number,
+): Promise<SeededPost[]> {
+  const { rows } = await superuser.query<SeededPost>(
+    `with seeds as (
+      select gen_random_uuid() as "postId", gen_random_uuid() as "revisionId", gen_random_uuid() as "targetId"
+      from generate_series(1, $4::int)
+    ), new_posts as (
+      insert into posts (tenant_id, id, type, revision_id, revision_number, copy, created_by, status, submitted_at)
+      select $1::uuid, "postId", 'TEXT_ONLY', "revisionId", 1, 'Copy', $2::uuid, 'SCHEDULED', clock_timestamp() from seeds
+    ), new_revisions as (
+      insert into revisions (tenant_id, id, post_id, number, content, content_hash, design_hash, publish_hash, authors,
+        created_by)
+      select $1, "revisionId", "postId", 1, '{"copy":"Copy"}', 'c', 'd', 'p', '{}', $2 from seeds
+    ), new_targets as (
+      insert into targets (tenant_id, id, post_id, profile_id, position)
+      select $1, "targetId", "postId", $3::uuid, 0 from seeds
+    ) select * from seeds`,
+    [tenantId, memberId, profileId, count],
+  );
+  return rows;
+}
+
+export const insertPost = async (fixture: Parameters<typeof insertPosts>[0]): Promise<SeededPost> =>
+  (await insertPosts(fixture, 1))[0]!;
+
+export interface SeededPublication {
+  readonly state: PublicationState;
+  readonly fence?: number;
+  readonly cycle?: number;
+  readonly hash?: string;
+  readonly dueAt?: Date;
+  readonly absentReads?: number;
+  readonly findTries?: number;
+}
+
+/** Puts a publication row into a state, past the functions that would lead there; answers its id. */
+export async function insertPublication(
+  { superuser, tenantId }: Pick<Fixture, 'superuser' | 'tenantId'>,
+  { postId, revisionId, targetId }: SeededPost,
+  row: SeededPublication,
+): Promise<string> {
+  const id = randomUUID();
+  await superuser.query(
+    `insert into publications (tenant_id, id, post_id, revision_id, target_id, cycle, state, fence, holder,
+      approved_hash, due_at, absent_reads, find_tries)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+    [
+      ...[tenantId, id, postId, revisionId, targetId, row.cycle ?? 1, row.state, row.fence ?? 1],
+      ...[row.state === 'ARMED' ? 'mine' : null, row.hash ?? 'p', row.dueAt ?? new Date(0)],
+      ...[row.absentReads ?? 0, row.findTries ?? 0],
+    ],
+  );
+  return id;
+}
+
+/** A whole row as the table holds it, of any tenant. */
+export async function rowOf<Row extends pg.QueryResultRow = pg.QueryResultRow>(
+  { superuser }: Pick<Fixture, 'superuser'>,
+  table: 'posts' | 'publications' | 'targets' | 'outbox',
+  id: string,
+): Promise<Row> {
+  const { rows } = await superuser.query<Row>(`select * from ${table} where id = $1`, [id]);
+  if (!rows[0]) throw new Error(`There is no row ${id} in ${table}`);
+  return rows[0];
+}
+
+/** The event types of a post's story, oldest first. */
+export async function eventTypesOf(
+  { superuser }: Pick<Fixture, 'superuser'>,
+  postId: string,
+): Promise<string[]> {
+  const { rows } = await superuser.query('select type from post_events where post_id = $1 order by id', [
+    postId,
+  ]);
+  return rows.map((row) => row.type);
+}
+
+/** Repeatable chance (mulberry32): numbers from 0 up to 1. */
+export function seededRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
