@@ -111,6 +111,8 @@ export interface MemberFacts {
   readonly memberId: string;
   readonly role: Role;
   readonly name: string;
+  /** The profiles the member is limited to; `null` means all. */
+  readonly profileIds: readonly string[] | null;
 }
 
 /** Failure types activities give to what the workflow must tell apart. */

@@ -8,7 +8,9 @@ import {
   type TenantRowId,
 } from '../db/maintenance.ts';
 import { findLastOutboxOfPost, findOutbox, markOutboxDone } from '../db/outbox.ts';
-import { forTenant } from '../db/tenant-database.ts';
+import { findRunState } from '../db/projections.ts';
+import { forTenant, type TenantDatabase } from '../db/tenant-database.ts';
+import { restoredState } from '../domain/post-state.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 
 /** How a worker starts a post's run and learns of one; the client's part of Temporal, given by the process. */
@@ -140,12 +142,18 @@ async function mendPost(
     // One that is still open is the relay's, or the API is at it.
     if (!row?.done_at) return false;
     log.warn('A post had no run; it is started again', { tenantId, postId });
-    await runs.start(row.input);
+    await runs.start(await restartInput(database, postId, row.input));
     return true;
   }
   const { how, reason, by = null } = run;
   if (how === 'completed') return setRunCompleted(database, postId);
   return setRunEnded(database, { postId, how, reason, by, message: endMessage(run) });
+}
+
+/** A run that had got somewhere starts from its last projection, not from the beginning. */
+async function restartInput(database: TenantDatabase, postId: string, input: unknown): Promise<unknown> {
+  const state = await findRunState(database, postId);
+  return state ? { ...(input as object), carried: restoredState(state) } : input;
 }
 
 function endMessage({ how, reason, by }: { how: string; reason: string | null; by?: string | null }): string {

@@ -17,7 +17,7 @@ export function createProjectionActivities({ pool }: ActivityDependencies) {
     /** Looks a member up for a Signal, whose sender nobody has checked. `null`: no such active member. */
     async findMember(input: { tenantId: string; memberId: string }): Promise<MemberFacts | null> {
       const row = await findActiveMember(forTenant(pool, input.tenantId), input.memberId);
-      return row ? { memberId: row.id, role: row.role, name: row.name } : null;
+      return row ? { memberId: row.id, role: row.role, name: row.name, profileIds: row.profile_ids } : null;
     },
   };
 }

@@ -1,5 +1,6 @@
 import { ApplicationFailure, activityInfo, cancellationSignal, heartbeat, log } from '@temporalio/activity';
 import type { CallContext, FindResult, Receipt } from '../adapters/platforms/publisher.ts';
+import { RegistryError } from '../adapters/platforms/registry.ts';
 import { deleteStalePreparations, findPreparation, setPreparation } from '../db/preparations.ts';
 import {
   armPublication,
@@ -167,11 +168,17 @@ const runIdOf = (execution: { runId: string } | undefined): string => {
 const revisionMismatch = (message: string): ApplicationFailure =>
   ApplicationFailure.nonRetryable(message, failureTypes.revisionMismatch);
 
+/** A tenant whose mode has no platforms here is a matter of configuration: trying again does not help. */
+function rethrowFinal(error: unknown): never {
+  if (error instanceof RegistryError) throw ApplicationFailure.nonRetryable(error.message, error.code);
+  throw error;
+}
+
 async function requirePublishing(
   dependencies: ActivityDependencies,
   input: TargetInput,
 ): Promise<PublishingContext> {
-  const publishing = await loadPublishing(dependencies, input);
+  const publishing = await loadPublishing(dependencies, input).catch(rethrowFinal);
   if (!publishing)
     throw revisionMismatch(`Target ${input.targetId} of revision ${input.revisionId} is not there`);
   // What is sent is what was approved: the stored content must have the hash that the gates were passed on.
@@ -253,7 +260,7 @@ async function commitOnce(
     const receipt = await adapter.publisher.commit(account, content, row.handle, context);
     return publishedBy(receipt, await clock.now().catch(() => new Date()));
   } catch (error) {
-    return failedBy(error);
+    return failedBy(error, row.sent_before);
   }
 }
 
@@ -264,10 +271,11 @@ const publishedBy = (receipt: Receipt, at: Date): Published => ({
   publishedAtMs: at.getTime(),
 });
 
-function failedBy(error: unknown): UnrecordedVerdict {
+function failedBy(error: unknown, sentBefore: boolean): UnrecordedVerdict {
   const details = error instanceof OutcomeError ? error.details : {};
-  // The platform itself names what an earlier attempt of ours published: that is a receipt.
-  if (details.existingPublicId)
+  // The platform names an equal post. Where an earlier attempt of this row may have got through, that is its receipt;
+  // otherwise it is somebody else's, and this one was refused as a duplicate.
+  if (details.existingPublicId && sentBefore)
     return {
       kind: 'published',
       publicId: details.existingPublicId,

@@ -82,7 +82,6 @@ const apiSchema = z.object({
   GATEPOST_ARM_LEAD_MS: milliseconds(60_000).default(10_000),
   GATEPOST_ACCEPT_SIGNALS: flag.default(false),
   GATEPOST_WEB_UI_ORIGIN: httpUrl.optional(),
-  GATEPOST_DOCS_TOKEN_HINT: z.string().optional(),
 });
 
 const workerSchema = z.object({
@@ -125,7 +124,12 @@ export const readApiConfig = (environment: Environment): ApiConfig => {
   return config;
 };
 
-export const readWorkerConfig = (environment: Environment): WorkerConfig => read(workerSchema, environment);
+export const readWorkerConfig = (environment: Environment): WorkerConfig => {
+  const config = read(workerSchema, environment);
+  if (config.NODE_ENV === 'production' && config.GATEPOST_FAILPOINT)
+    throw new ConfigError('GATEPOST_FAILPOINT: kills the worker, and is for crash tests only');
+  return config;
+};
 
 function read<Schema extends z.ZodType>(schema: Schema, environment: Environment): z.infer<Schema> {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));

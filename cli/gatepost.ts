@@ -42,10 +42,6 @@ program
   .command('replay')
   .description('replay workflow histories (JSON from the Web UI or the CLI) against the present code')
   .argument('<files...>')
-  .option(
-    '--keys <id:base64>',
-    'the keyring for histories whose payloads are encrypted (default: the local stack`s)',
-  )
   .action(async (files: string[]) => (await import('./commands/replay.ts')).replay(files));
 
 program

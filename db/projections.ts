@@ -30,6 +30,16 @@ export async function projectPost(database: TenantDatabase, projection: Projecti
   });
 }
 
+/** The state of a post's run at its last projection; `null` before the first. */
+export async function findRunState(database: TenantDatabase, postId: string): Promise<PostState | null> {
+  const row = await database
+    .selectFrom('posts')
+    .select('run_state')
+    .where('id', '=', postId)
+    .executeTakeFirst();
+  return row?.run_state ?? null;
+}
+
 async function setPostProjection(
   transaction: TenantTransaction,
   { state, readiness }: Projection,
@@ -52,6 +62,7 @@ async function setPostProjection(
       design_approved_at: approvedAt(state, 'design'),
       publish_approved_at: approvedAt(state, 'publish'),
       archived: state.archived,
+      run_state: JSON.stringify(state),
       projection_epoch: epoch,
       projection_version: state.version,
       row_version: sql<number>`row_version + 1`,

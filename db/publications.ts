@@ -109,7 +109,15 @@ const setArmed = (
 ): Promise<PublicationRow> =>
   transaction
     .updateTable('publications')
-    .set({ state: 'ARMED', fence, absent_reads: 0, find_tries: 0, ...armedFields(input), ...touched })
+    .set({
+      state: 'ARMED',
+      fence,
+      sent_before: sql<boolean>`sent_before or send_started_at is not null`,
+      absent_reads: 0,
+      find_tries: 0,
+      ...armedFields(input),
+      ...touched,
+    })
     .where('id', '=', id)
     .returningAll()
     .executeTakeFirstOrThrow();

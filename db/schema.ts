@@ -2,7 +2,7 @@ import type { ColumnType, Generated, JSONColumnType } from 'kysely';
 import type { Block } from '../domain/lifecycle.ts';
 import type { GatePolicyLayer, LatenessRule, PolicyLayer, PostPolicy } from '../domain/policy.ts';
 import type { AccountKind, Gate, Platform, PostStatus, PostType, Role } from '../domain/post.ts';
-import type { GateState, TargetPhase } from '../domain/post-state.ts';
+import type { GateState, PostState, TargetPhase } from '../domain/post-state.ts';
 import type { PublicationState } from '../domain/publication.ts';
 import type { RevisionContent } from '../domain/revision.ts';
 
@@ -121,6 +121,7 @@ export interface PostsTable {
   created_by: string;
   submitted_at: Date | null;
   archived: Generated<boolean>;
+  run_state: OptionalJson<PostState>;
   projection_epoch: Generated<number>;
   projection_version: Generated<number>;
   barrier_epoch: Generated<number>;
@@ -238,6 +239,7 @@ export interface PublicationsTable {
   send_started_at: Date | null;
   send_deadline: Date | null;
   give_up_at: Date | null;
+  sent_before: Generated<boolean>;
   absent_reads: Generated<number>;
   find_tries: Generated<number>;
   public_id: string | null;

@@ -171,6 +171,17 @@ export function newPostState(input: NewPost): PostState {
   };
 }
 
+/**
+ * The state a lost run is started again from. What was under way waits again: the publication rows know what was sent,
+ * and arming asks them first.
+ */
+export const restoredState = (state: PostState): PostState => ({
+  ...state,
+  targets: state.targets.map((target) =>
+    target.phase === 'ARMING' || target.phase === 'RECONCILING' ? { ...target, phase: 'WAITING' } : target,
+  ),
+});
+
 /** The gates a post of this type passes, in order. */
 export const gatesOf = (type: PostType): readonly Gate[] =>
   isVisual(type) ? gates : gates.filter((gate) => gate !== 'design');

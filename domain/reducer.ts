@@ -278,7 +278,10 @@ function schedule(state: PostState, command: ScheduleCommand, nowMs: number): Re
 function publishNow(state: PostState, command: PublishNowCommand, nowMs: number): Reduction {
   if (state.draft) return refuse('not-submitted', 'The post is a draft; submit it first');
   if (command.hash !== state.revision.publishHash)
-    return refuse('stale-hash', `The post has changed since: the publish hash is now ${state.revision.publishHash}`);
+    return refuse(
+      'stale-hash',
+      `The post has changed since: the publish hash is now ${state.revision.publishHash}`,
+    );
   const voted = openGate(state) === 'publish' ? castPublishVote(state, command, nowMs) : null;
   if (voted && !voted.ok) return voted;
   const change = voted?.ok ? voted.change : { state, timeline: [], decisions: [] };

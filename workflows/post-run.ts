@@ -1,8 +1,9 @@
-import { ApplicationFailure, type CancellationScope, log } from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, log } from '@temporalio/workflow';
 import type { Command, CommandAnswer, RefusalCode } from '../domain/commands.ts';
 import { evaluate, isReadyButForTime } from '../domain/lifecycle.ts';
 import type { PostState, TargetState } from '../domain/post-state.ts';
 import { applyCommand, type Change } from '../domain/reducer.ts';
+import { mayCommand } from '../domain/signals.ts';
 import { Mutex } from './mutex.ts';
 import { OperatorView } from './operator-view.ts';
 import { disarm, lookUpMember, project } from './proxies.ts';
@@ -94,6 +95,21 @@ export class PostRun {
     this.#state = { ...this.#state, targets };
   }
 
+  /** Takes one armed target back in the rows; `false` when it may have been sent. */
+  async takeBackRow(targetId: string): Promise<boolean> {
+    const { tenantId, postId } = this.#state;
+    const version = this.#state.version + 1;
+    const { sendingTargetIds } = await disarm({
+      tenantId,
+      postId,
+      targetIds: [targetId],
+      version,
+      allOrNothing: true,
+    });
+    this.#state = { ...this.#state, version: Math.max(version, this.#state.version) };
+    return sendingTargetIds.length === 0;
+  }
+
   attempt(targetId: string, scope: CancellationScope): void {
     this.#attempts.set(targetId, scope);
   }
@@ -115,36 +131,48 @@ export class PostRun {
    * rows decide whether that is still possible; success means committed in Postgres.
    */
   async handle(command: Command): Promise<CommandAnswer> {
-    return this.#mutex.run(async () => {
-      if (this.#isRepeat(command)) return this.#answer(true);
-      this.check(command);
-      await this.#disarmFor(command);
-      const reduction = applyCommand(this.#state, command, Date.now());
-      if (!reduction.ok) throw refusal(reduction.refusal.code, reduction.refusal.message);
-      await this.commit(reduction.change);
-      this.#endPreparing(command);
-      return this.#answer(false);
-    });
+    // A run that has been asked to cancel still answers: what is accepted is carried out whole.
+    return CancellationScope.nonCancellable(() => this.#mutex.run(() => this.#carryOut(command)));
+  }
+
+  async #carryOut(command: Command): Promise<CommandAnswer> {
+    if (this.#isRepeat(command)) return this.#answer(true);
+    this.check(command);
+    await this.#disarmFor(command);
+    const reduction = applyCommand(this.#state, command, Date.now());
+    if (!reduction.ok) throw refusal(reduction.refusal.code, reduction.refusal.message);
+    await this.commit(reduction.change);
+    this.#endPreparing(command);
+    return this.#answer(false);
+  }
+
+  /** Carries out a command nobody waits for; a refusal is logged with its sender and ends there. */
+  async handleUnwaited(command: Command): Promise<void> {
+    try {
+      await this.handle(command);
+    } catch (error) {
+      if (!(error instanceof ApplicationFailure)) throw error;
+      log.warn('A command was refused', { ...senderOf(command), code: error.type, reason: error.message });
+    }
   }
 
   /** A Signal's sender is nobody's guest: membership is looked up here, and a refusal is logged with its sender. */
   async handleSignal(command: Command, accepts: boolean): Promise<void> {
-    const sender = { kind: command.kind, commandId: command.commandId, memberId: command.actor.memberId };
     if (!accepts) {
-      log.warn('A Signal was refused: this run takes Updates only', sender);
+      log.warn('A Signal was refused: this run takes Updates only', senderOf(command));
       return;
     }
-    const member = await lookUpMember({ tenantId: this.#state.tenantId, memberId: command.actor.memberId });
-    if (!member || member.role === 'viewer') {
-      log.warn('A Signal was refused: its sender may not command this post', sender);
+    const { tenantId, targets } = this.#state;
+    const member = await CancellationScope.nonCancellable(() =>
+      lookUpMember({ tenantId, memberId: command.actor.memberId }),
+    );
+    const profileIds = targets.map((target) => target.profileId);
+    if (!member || !mayCommand(member, command.kind, profileIds)) {
+      log.warn('A Signal was refused: its sender may not command this post', senderOf(command));
       return;
     }
-    try {
-      await this.handle({ ...command, actor: member });
-    } catch (error) {
-      if (!(error instanceof ApplicationFailure)) throw error;
-      log.warn('A Signal was refused', { ...sender, code: error.type, reason: error.message });
-    }
+    const { memberId, role, name } = member;
+    await this.handleUnwaited({ ...command, actor: { memberId, role, name } });
   }
 
   #isRepeat(command: Command): boolean {
@@ -194,6 +222,8 @@ export class PostRun {
     }
   }
 }
+
+const senderOf = ({ kind, commandId, actor }: Command) => ({ kind, commandId, memberId: actor.memberId });
 
 /** Commands that change what is sent, or whether; approvals and retries leave armed targets alone. */
 const takesBackArmed = (command: Command): boolean =>

@@ -60,7 +60,7 @@ function listen(post: PostRun, settings: PostRunSettings): void {
     setHandler(signals[kind], (command: Command) => post.handleSignal(command, settings.acceptSignals));
   }
   setHandler(stateQuery, () => post.state);
-  CancellationScope.current().cancelRequested.catch(() => post.handle(operatorCancel()));
+  CancellationScope.current().cancelRequested.catch(() => post.handleUnwaited(operatorCancel()));
 }
 
 /** Cancelling the run from the Web UI is a cancel command like any other: it takes back what has not been sent. */

@@ -13,8 +13,7 @@ const rows = {
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s' },
 } as const;
 
-const { projectPost, disarmTargets, findMember, recordVerdict, maintainPosts } =
-  proxyActivities<Activities>(rows);
+const { projectPost, disarmTargets, findMember, recordVerdict } = proxyActivities<Activities>(rows);
 
 export { recordVerdict };
 
@@ -84,4 +83,9 @@ export const { confirmTarget } = proxyActivities<Activities>({
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' },
 });
 
-export const maintain = maintainPosts;
+/** Looks at every open post: long, repeatable, going on where a lost attempt was. The next tick tries again anyway. */
+export const { maintainPosts: maintain } = proxyActivities<Activities>({
+  startToCloseTimeout: '15m',
+  heartbeatTimeout: '1m',
+  retry: { maximumAttempts: 3 },
+});

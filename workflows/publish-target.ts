@@ -42,9 +42,8 @@ export async function publish(post: PostRun, targetId: string): Promise<void> {
   try {
     await attemptUntilSettled(post, targetId);
   } catch (error) {
-    // What an activity gives up on before anything was sent fails the target; a person may retry it.
     if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
-    await fail(post, targetId, errorOf(error));
+    await giveUp(post, targetId, errorOf(error));
   }
 }
 
@@ -142,6 +141,15 @@ async function settle(
     default:
       return unreachable(result, 'result of an attempt');
   }
+}
+
+/**
+ * An activity gave up for good. The row has the last word: what can be taken back has failed and may be retried, what
+ * may have been sent is a person's.
+ */
+async function giveUp(post: PostRun, targetId: string, error: TargetError): Promise<void> {
+  const isSafe = await post.takeBackRow(targetId);
+  await post.setTarget(targetId, { phase: isSafe ? 'FAILED' : 'UNCONFIRMED', error });
 }
 
 /** Nothing was sent: the target waits again, or ends with the post that was cancelled meanwhile. */

@@ -179,5 +179,7 @@ function installRuntime(logger: Logger): void {
       logger[method]({ ...meta }, message);
     }),
     shutdownSignals: [],
+    // The core's own lines go through the same logger: JSON, and redacted.
+    telemetryOptions: { logging: { filter: 'WARN', forward: {} } },
   });
 }

@@ -115,6 +115,7 @@ create table posts (
   projection_version integer not null default 0,
   barrier_epoch integer not null default 0,
   barrier_version integer not null default 0,
+  run_state jsonb,
   row_version integer not null default 1,
   created_at timestamptz not null default clock_timestamp(),
   updated_at timestamptz not null default clock_timestamp(),
@@ -123,6 +124,7 @@ create table posts (
 );
 comment on column posts.projection_epoch is 'With projection_version the rising pair a write must exceed; Postgres hands out the epoch per run id.';
 comment on column posts.barrier_epoch is 'With barrier_version: an arm that was asked for before this point of the run is refused.';
+comment on column posts.run_state is 'The run''s state at its last projection: what a lost run is started again from.';
 comment on column posts.due_local is 'The wall clock the due instant came from, kept beside its zone.';
 create index posts_by_creation on posts (tenant_id, created_at desc, id desc);
 create index posts_by_status on posts (tenant_id, status, created_at desc, id desc);
@@ -259,6 +261,7 @@ create table publications (
   send_started_at timestamptz,
   send_deadline timestamptz,
   give_up_at timestamptz,
+  sent_before boolean not null default false,
   absent_reads integer not null default 0,
   find_tries integer not null default 0,
   public_id text,
@@ -274,6 +277,7 @@ create table publications (
   foreign key (tenant_id, post_id, target_id) references targets (tenant_id, post_id, id),
   foreign key (tenant_id, post_id, revision_id) references revisions (tenant_id, post_id, id)
 );
+comment on column publications.sent_before is 'An earlier attempt of this row may have reached the platform.';
 -- At most one row per target and part may be armed, be on its way, or have gone out.
 create unique index publications_exclusive on publications (tenant_id, target_id, part)
   where state in ('ARMED', 'SENDING', 'UNKNOWN', 'PUBLISHED');

@@ -44,7 +44,11 @@ async function startWorker(...failpoint: Parameters<typeof startWorkerProcess>[1
 type Kind = 'member' | 'organization' | 'business';
 
 /** A post approved and due in a few seconds, with so long an arm lead that there is time to act while it is armed. */
-async function approvedPost(kind: Kind, dueInMs = 4_000, armLeadMs = 2_500): Promise<{ post: TestPost; profile: TestProfile }> {
+async function approvedPost(
+  kind: Kind,
+  dueInMs = 4_000,
+  armLeadMs = 2_500,
+): Promise<{ post: TestPost; profile: TestProfile }> {
   const profile = await connectProfile(world, kind);
   const media = kind === 'business' ? [await storeMedia(world, 'teal')] : [];
   const post = await createPost(world, [profile], {
@@ -54,7 +58,11 @@ async function approvedPost(kind: Kind, dueInMs = 4_000, armLeadMs = 2_500): Pro
     settings: { armLeadMs },
   });
   await startPost(world, post);
-  await approve(world, post.postId, kind === 'business' ? ['content', 'design', 'publish'] : ['content', 'publish']);
+  await approve(
+    world,
+    post.postId,
+    kind === 'business' ? ['content', 'design', 'publish'] : ['content', 'publish'],
+  );
   return { post, profile };
 }
 

@@ -8,6 +8,7 @@ import {
   type LiveTenant,
   type Reply,
   startLive,
+  waitForEvent,
 } from '../support/live.ts';
 
 let live: Live;
@@ -31,6 +32,7 @@ const bodyOf = (copy: string) => ({
 });
 const create = (key: string, copy: string, apiUrl = live.api.url): Promise<Reply> =>
   tenant.author.send('POST', '/posts', { body: bodyOf(copy), key, apiUrl });
+const runsOf = (postId: string) => live.query('select run_id from post_runs where post_id = $1', [postId]);
 const postsWith = async (copy: string): Promise<{ id: string }[]> =>
   (await tenant.viewer.send('GET', `/posts?text=${encodeURIComponent(copy)}`)).body.items;
 
@@ -56,10 +58,8 @@ test.each([1, 2, 3, 4])(
     const later = await create(key, copy, other.url);
     expect([later.status, later.text]).toEqual([201, done[0]!.text]);
     expect(later.headers.get('idempotency-replayed')).toBe('true');
-    const runs = await live.query<{ count: string }>('select count(*) from post_runs where post_id = $1', [
-      id,
-    ]);
-    expect(runs[0]!.count).toBe('1');
+    await waitForEvent(tenant.viewer, id, 'gate.opened');
+    expect(await runsOf(id)).toHaveLength(1);
     const { events } = await live.temporal.workflow.getHandle(postWorkflowId(tenant.id, id)).fetchHistory();
     expect(events!.filter((event) => event.workflowExecutionStartedEventAttributes)).toHaveLength(1);
   },
@@ -104,8 +104,8 @@ test('a process that was lost between the effect and its record leaves one effec
   const again = expectStatus(await create(key, copy, other.url), 201);
   expect(again.body.id).toBe(first.body.id);
   expect(await postsWith(copy)).toHaveLength(1);
-  const runs = await live.query('select 1 from post_runs where post_id = $1', [first.body.id]);
-  expect(runs).toHaveLength(1);
+  await waitForEvent(tenant.viewer, first.body.id, 'gate.opened');
+  expect(await runsOf(first.body.id)).toHaveLength(1);
 });
 
 test('keeps its answers sealed', async () => {

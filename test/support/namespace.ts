@@ -15,7 +15,9 @@ export async function registerNamespace(address: string): Promise<string> {
   } finally {
     await connection.close();
   }
-  await untilKnown(() => ensureSearchAttributes({ address, namespace, searchAttributes: searchAttributeTypes }));
+  await untilKnown(() =>
+    ensureSearchAttributes({ address, namespace, searchAttributes: searchAttributeTypes }),
+  );
   return namespace;
 }
 

@@ -21,7 +21,10 @@ export interface WorkerProcess {
 
 const cli = fileURLToPath(new URL('../../cli/gatepost.ts', import.meta.url));
 
-export async function startWorkerProcess(world: World, failpoint?: `${Failpoint}` | `${Failpoint}:${number}`): Promise<WorkerProcess> {
+export async function startWorkerProcess(
+  world: World,
+  failpoint?: `${Failpoint}` | `${Failpoint}:${number}`,
+): Promise<WorkerProcess> {
   const endpoints = testEndpoints();
   const folder = await mkdtemp(join(tmpdir(), 'gatepost-worker-'));
   const readyFile = join(folder, 'ready');

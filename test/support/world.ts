@@ -32,9 +32,9 @@ import {
   stateQuery,
   updates,
 } from '../../workflows/messages.ts';
-import { registerNamespace } from './namespace.ts';
 import { startTestDatabase, type TestDatabase } from './database.ts';
 import { testEndpoints } from './endpoints.ts';
+import { registerNamespace } from './namespace.ts';
 
 /** A whole Gatepost around one tenant, on real servers; only the platforms are the sandbox's. */
 export interface World {
@@ -112,7 +112,14 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       fetch,
       now: lastSeen,
     });
-    const activities = createActivities({ pool, clock, registry, storage, envelopes, ...options.dependencies });
+    const activities = createActivities({
+      pool,
+      clock,
+      registry,
+      storage,
+      envelopes,
+      ...options.dependencies,
+    });
     const { nativeConnection: connection, namespace } = environment;
     const shared = { connection, namespace, dataConverter, activities };
     const workflowBundle = { codePath: endpoints.workflowBundlePath };
