@@ -12,6 +12,8 @@ import { disarm, lookUpMember, project } from './proxies.ts';
 export class PostRun {
   #state: PostState;
   #changes = 0;
+  /** Changes that are not in the rows yet: the run must not end before them. */
+  #unwritten = 0;
   readonly #mutex = new Mutex();
   readonly #view = new OperatorView();
   /** The publishing of each target under way, so that a command can end it. */
@@ -32,7 +34,7 @@ export class PostRun {
 
   get isOver(): boolean {
     const { expiredAtMs, cancelledAtMs, targets, archived } = this.#state;
-    if (this.isBusy()) return false;
+    if (this.isBusy() || this.#unwritten > 0) return false;
     if (archived || expiredAtMs !== null) return true;
     if (targets.every((target) => target.phase === 'PUBLISHED')) return true;
     return (
@@ -62,13 +64,14 @@ export class PostRun {
     this.#changes += 1;
     const readiness = evaluate(this.#state);
     this.#view.show(this.#state, readiness);
-    const { commands: _remembered, ...shown } = this.#state;
+    this.#unwritten += 1;
     await project({
-      state: { ...shown, commands: [] },
+      state: { ...this.#state, commands: [] },
       readiness,
       timeline: change.timeline,
       decisions: change.decisions,
     });
+    this.#unwritten -= 1;
   }
 
   /** Changes one target and writes it; the run's own steps, as opposed to a person's commands. */

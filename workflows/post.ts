@@ -126,7 +126,7 @@ async function waitForChange(
   atMs: number | null,
   settings: PostRunSettings,
 ): Promise<void> {
-  const changed = () => post.changes !== seen || shouldContinueAsNew(post, settings);
+  const changed = () => post.changes !== seen || post.isOver || shouldContinueAsNew(post, settings);
   if (atMs === null) return condition(changed);
   const waitMs = atMs - Date.now();
   if (waitMs > 0) await condition(changed, waitMs);

@@ -57,7 +57,7 @@ describe('a post that waits at its content gate', () => {
     postId = await submitText(tenant.author, [profile]);
     await waitForEvent(tenant.viewer, postId, 'gate.opened');
   });
-  const contentHash = async () => (await readPost(tenant.second, postId)).gates.content.hash;
+  const hashes = async () => (await readPost(tenant.second, postId)).revision.hashes;
   const command = (person: keyof Omit<LiveTenant, 'id' | 'connect'>, verb: string, body: unknown) =>
     tenant[person].send('POST', `/posts/${postId}/${verb}`, { body });
 
@@ -106,7 +106,13 @@ describe('a post that waits at its content gate', () => {
       'publish-now while a gate is open',
       409,
       'gate-open',
-      async () => command('second', 'publish-now', { hash: await contentHash() }),
+      async () => command('second', 'publish-now', { hash: (await hashes()).publish }),
+    ],
+    [
+      'publish-now of what nobody sees any more',
+      409,
+      'stale-hash',
+      () => command('second', 'publish-now', { hash: 'b'.repeat(64) }),
     ],
     ['a second submission', 409, 'already-submitted', () => command('author', 'submit', {})],
     [
@@ -143,7 +149,7 @@ describe('a post that waits at its content gate', () => {
 
   test('is not there for another tenant, whatever is asked of it', async () => {
     const other = await live.createTenant();
-    const hash = await contentHash();
+    const { content: hash } = await hashes();
     const before = await everythingAbout(postId);
     const path = `/posts/${postId}`;
     const replies = [

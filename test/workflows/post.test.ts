@@ -1,4 +1,5 @@
 import type { Gate } from '../../domain/post.ts';
+import proto from '@temporalio/proto';
 import type { Actor } from '../../domain/post-state.ts';
 import { replayNow } from '../support/histories.ts';
 import {
@@ -21,6 +22,8 @@ import {
   type TestProfile,
   type World,
 } from '../support/world.ts';
+
+const { temporal } = proto;
 
 let world: World;
 beforeAll(async () => {
@@ -406,4 +409,106 @@ test('answers a repeated command and applies it once; refuses a second vote unde
     .execute();
   expect(decisions.map((decision) => decision.command_id)).toEqual(['one']);
   await command(world, post.postId, { kind: 'cancel', actor: world.members.author, reason: null });
+});
+
+test("refuses a post as a duplicate when the platform names somebody else's equal post", async () => {
+  const first = await start({ copy: 'The same words' });
+  await approve(world, first.post.postId, ['content', 'publish']);
+  await first.handle.result();
+  const post = await createPost(world, [first.profile], { copy: 'The same words', dueAtMs: (await world.now()) + hour });
+  await startPost(world, post);
+  await approve(world, post.postId, ['content', 'publish']);
+  await world.sleep(2 * hour);
+  const row = await eventually(async () => {
+    const target = await world.tenant.selectFrom('targets').selectAll().where('post_id', '=', post.postId).executeTakeFirst();
+    return target?.phase === 'FAILED' && target;
+  });
+  expect(row.error_code).toBe('rejected');
+  expect(await texts(first)).toEqual(['The same words']);
+});
+
+test('takes the cancelling of its run as a cancel command', async () => {
+  const started = await start();
+  await approve(world, started.post.postId, ['content', 'publish']);
+  await started.handle.cancel();
+  await started.handle.result();
+  expect(await statusOf(started)).toBe('CANCELLED');
+  expect(await texts(started)).toEqual([]);
+  expect(await replayNow(world, started.post.postId, 'run-cancelled-by-operator')).toBeNull();
+});
+
+test('goes on answering when the cancelling of its run is refused', async () => {
+  const started = await start({}, 'member');
+  const { post, profile, handle } = started;
+  await control(world, '/faults', {
+    ...{ platform: 'linkedin', operation: 'linkedin.posts.create', kind: 'accept-then-reset' },
+    externalId: profile.externalId,
+  });
+  await approve(world, post.postId, ['content', 'publish']);
+  await world.sleep(8 * day);
+  await eventually(async () => (await statusOf(started)) === 'UNCONFIRMED');
+  await handle.cancel();
+  const retry = { kind: 'retry', actor: world.members.author, targetIds: null } as const;
+  await expect(command(world, post.postId, retry)).rejects.toMatchObject(refusedWith('nothing-to-retry'));
+  expect((await stateOf(world, post.postId)).targets[0]?.phase).toBe('UNCONFIRMED');
+});
+
+describe('a Signal', () => {
+  const signalled = async (settings: PostOptions['settings'], actor: Actor) => {
+    const started = await start({ settings });
+    const { handle, post } = started;
+    const approval = {
+      ...{ kind: 'decide', commandId: 'by-signal', actor, gate: 'content', verdict: 'approve' },
+      ...{ hash: post.revision.contentHash, notes: null, returnTo: null },
+    };
+    await handle.signal('decide', approval);
+    // Nobody waits for a Signal: it is given a moment to be taken, or not.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    return (await stateOf(world, post.postId)).gates.content.status;
+  };
+
+  test('decides where the run takes Signals and the policy gives its sender the gate', async () => {
+    expect(await signalled({ acceptSignals: true }, world.members.reviewer)).toBe('approved');
+  });
+
+  test('does nothing by default', async () => {
+    expect(await signalled({}, world.members.reviewer)).toBe('pending');
+  });
+
+  test('is refused for a sender who only claims a role, or is no member', async () => {
+    const claimed: Actor = { ...world.members.designer, role: 'tenant_admin' };
+    const stranger: Actor = { memberId: '00000000-0000-4000-8000-000000000000', role: 'tenant_admin', name: 'Nobody' };
+    expect(await signalled({ acceptSignals: true }, claimed)).toBe('pending');
+    expect(await signalled({ acceptSignals: true }, stranger)).toBe('pending');
+  });
+});
+
+test('keeps the life of a text post with one target within 60 events and 16 KB', async () => {
+  const started = await start();
+  await approve(world, started.post.postId, ['content', 'publish']);
+  await started.handle.result();
+  const { events } = await started.handle.fetchHistory();
+  const kinds = events!.map(({ eventType }) => temporal.api.enums.v1.EventType[eventType!]);
+  const counted: Record<string, number> = {};
+  for (const kind of kinds.filter((name) => !name.includes('WORKFLOW_TASK'))) {
+    const name = kind.replace('EVENT_TYPE_', '');
+    counted[name] = (counted[name] ?? 0) + 1;
+  }
+  expect(counted).toEqual({
+    WORKFLOW_EXECUTION_STARTED: 1,
+    WORKFLOW_EXECUTION_UPDATE_ACCEPTED: 2,
+    WORKFLOW_EXECUTION_UPDATE_COMPLETED: 2,
+    UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: 5,
+    MARKER_RECORDED: 5,
+    TIMER_STARTED: 1,
+    TIMER_FIRED: 1,
+    ACTIVITY_TASK_SCHEDULED: 2,
+    ACTIVITY_TASK_STARTED: 2,
+    ACTIVITY_TASK_COMPLETED: 2,
+    WORKFLOW_EXECUTION_COMPLETED: 1,
+  });
+  expect(events!.length).toBeLessThanOrEqual(60);
+  const bytes = temporal.api.history.v1.History.encode({ events }).finish().length;
+  process.stderr.write(`history of a text post: ${events!.length} events, ${bytes} bytes\n`);
+  expect(bytes).toBeLessThanOrEqual(16_384);
 });
