@@ -26,7 +26,9 @@ test('holds no library but the SDK and what it needs', async () => {
   expect([...new Set(packages)].sort()).toEqual(
     expect.arrayContaining(['@temporalio/common', '@temporalio/workflow']),
   );
-  expect([...new Set(packages)].filter((name) => /zod|pg|kysely|express|jose|sharp|undici|aws/.test(name))).toEqual([]);
+  expect(
+    [...new Set(packages)].filter((name) => /zod|pg|kysely|express|jose|sharp|undici|aws/.test(name)),
+  ).toEqual([]);
 });
 
 test('stays below 3 MB', async () => {

@@ -1,5 +1,5 @@
-import type { Gate } from '../../domain/post.ts';
 import proto from '@temporalio/proto';
+import type { Gate } from '../../domain/post.ts';
 import type { Actor } from '../../domain/post-state.ts';
 import { replayNow } from '../support/histories.ts';
 import {
@@ -415,12 +415,19 @@ test("refuses a post as a duplicate when the platform names somebody else's equa
   const first = await start({ copy: 'The same words' });
   await approve(world, first.post.postId, ['content', 'publish']);
   await first.handle.result();
-  const post = await createPost(world, [first.profile], { copy: 'The same words', dueAtMs: (await world.now()) + hour });
+  const post = await createPost(world, [first.profile], {
+    copy: 'The same words',
+    dueAtMs: (await world.now()) + hour,
+  });
   await startPost(world, post);
   await approve(world, post.postId, ['content', 'publish']);
   await world.sleep(2 * hour);
   const row = await eventually(async () => {
-    const target = await world.tenant.selectFrom('targets').selectAll().where('post_id', '=', post.postId).executeTakeFirst();
+    const target = await world.tenant
+      .selectFrom('targets')
+      .selectAll()
+      .where('post_id', '=', post.postId)
+      .executeTakeFirst();
     return target?.phase === 'FAILED' && target;
   });
   expect(row.error_code).toBe('rejected');
@@ -477,7 +484,11 @@ describe('a Signal', () => {
 
   test('is refused for a sender who only claims a role, or is no member', async () => {
     const claimed: Actor = { ...world.members.designer, role: 'tenant_admin' };
-    const stranger: Actor = { memberId: '00000000-0000-4000-8000-000000000000', role: 'tenant_admin', name: 'Nobody' };
+    const stranger: Actor = {
+      memberId: '00000000-0000-4000-8000-000000000000',
+      role: 'tenant_admin',
+      name: 'Nobody',
+    };
     expect(await signalled({ acceptSignals: true }, claimed)).toBe('pending');
     expect(await signalled({ acceptSignals: true }, stranger)).toBe('pending');
   });
