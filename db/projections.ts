@@ -65,7 +65,8 @@ async function setPostProjection(
       run_state: JSON.stringify(state),
       projection_epoch: epoch,
       projection_version: state.version,
-      row_version: sql<number>`row_version + 1`,
+      // What readers see has changed, or the ETag they hold stays good.
+      row_version: sql<number>`row_version + (${isNews(state, readiness)})::int`,
       updated_at: sql<Date>`clock_timestamp()`,
     })
     .where('id', '=', state.postId)
@@ -73,6 +74,13 @@ async function setPostProjection(
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
 }
+
+/** Whether a projection tells readers anything: the API has projected a submission already when its run first does. */
+const isNews = (state: PostState, readiness: Projection['readiness']) => sql`
+  (status, blocked_on, gates, policy, revision_id, due_at, archived) is distinct from
+  (${readiness.status}, ${JSON.stringify(readiness.blockedOn)}::jsonb, ${JSON.stringify(state.gates)}::jsonb,
+   ${JSON.stringify(state.policy)}::jsonb, ${state.revision.revisionId}::uuid, ${instant(state.dueAtMs)}::timestamptz,
+   ${state.archived}::boolean)`;
 
 const instant = (atMs: number | null): Date | null => (atMs === null ? null : new Date(atMs));
 

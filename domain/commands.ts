@@ -1,3 +1,4 @@
+import type { Block } from './lifecycle.ts';
 import type { Gate } from './post.ts';
 import type { Actor, RevisionRef } from './post-state.ts';
 
@@ -108,7 +109,7 @@ export interface Refusal {
 export interface CommandAnswer {
   readonly postId: string;
   readonly status: string;
-  readonly blockedOn: readonly { readonly code: string; readonly message: string }[];
+  readonly blockedOn: readonly Block[];
   readonly revisionId: string;
   readonly version: number;
   /** The command had been carried out before; this is its state now. */

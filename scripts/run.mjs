@@ -102,7 +102,9 @@ function runGatepost(args) {
 /** Runs a child on our terminal, passes signals on, and resolves to its exit code (128 + n when a signal ended it). */
 function runChild(command, args, { cwd }) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, stdio: 'inherit' });
+    // The AWS SDK tells every process about a Node version it will want one day; once is not news to who runs this.
+    const env = { ...process.env, AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' };
+    const child = spawn(command, args, { cwd, env, stdio: 'inherit' });
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
       process.on(signal, () => {
         // A Ctrl-C in a terminal reaches the child by itself; passed on, it would count twice.

@@ -57,7 +57,7 @@ export function describe(state: PostState, readiness: Readiness): string {
     '| --- | --- | --- | --- | --- |',
     ...gatesOf(state.type).map((gate) => gateLine(state, gate)),
     '',
-    '| target | platform | phase | outcome |',
+    '| platform | phase | outcome | target |',
     '| --- | --- | --- | --- |',
     ...state.targets.map(targetLine),
   ];
@@ -68,7 +68,7 @@ function gateLine(state: PostState, gate: 'content' | 'design' | 'publish'): str
   const { status, round, votes, decidedAtMs } = state.gates[gate];
   const policy = state.policy[gate];
   const decided = decidedAtMs === null ? '' : new Date(decidedAtMs).toISOString();
-  const needed = policy.required ? `${votes.length}/${policy.quorum}` : 'not required';
+  const needed = policy.required ? `${votes.length} of ${policy.quorum}` : 'not required';
   return `| ${gate} | ${status} | ${round} | ${needed} | ${decided} |`;
 }
 
@@ -77,5 +77,6 @@ function targetLine(target: PostState['targets'][number]): string {
     target.permalink ??
     target.publicId ??
     (target.error ? `${target.error.code}: ${target.error.message}` : '');
-  return `| ${target.targetId} | ${target.platform} ${target.accountKind} | ${target.phase} | ${outcome.replaceAll('|', '/')} |`;
+  const platform = `${target.platform} ${target.accountKind}`;
+  return `| ${platform} | ${target.phase} | ${outcome.replaceAll('|', '/')} | ${target.targetId} |`;
 }

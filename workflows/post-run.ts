@@ -187,7 +187,7 @@ export class PostRun {
     return {
       postId: this.#state.postId,
       status,
-      blockedOn: blockedOn.map(({ code, message }) => ({ code, message })),
+      blockedOn,
       revisionId: this.#state.revision.revisionId,
       version: this.#state.version,
       repeated,

@@ -129,7 +129,7 @@ async function waitForChange(
   const changed = () => post.changes !== seen || post.isOver || shouldContinueAsNew(post, settings);
   if (atMs === null) return condition(changed);
   const waitMs = atMs - Date.now();
-  if (waitMs > 0) await condition(changed, waitMs);
+  if (waitMs > 0) await condition(changed, waitMs, { summary: `until ${new Date(atMs).toISOString()}` });
 }
 
 /** By the server's own suggestion, or after fewer events where a test asks for it. */

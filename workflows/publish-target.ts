@@ -21,11 +21,17 @@ export function targetInput(post: PostRun, targetId: string): TargetInput {
   return { tenantId, postId, targetId, revisionId: revision.revisionId, approvedHash };
 }
 
+/** What an operator reads beside an activity in the Web UI. */
+function seenAs(post: PostRun, targetId: string): { summary: string } {
+  const { platform, accountKind } = post.target(targetId);
+  return { summary: `${platform} ${accountKind}` };
+}
+
 /** Brings uploads and containers to the platform ahead of the due time. A final refusal fails the target. */
 export async function prepare(post: PostRun, targetId: string): Promise<void> {
   const input = targetInput(post, targetId);
   try {
-    await prepareTarget(input);
+    await prepareTarget.executeWithOptions(seenAs(post, targetId), [input]);
     if (post.state.revision.revisionId === input.revisionId)
       post.noteTarget(targetId, { preparedRevisionId: input.revisionId });
   } catch (error) {
@@ -57,7 +63,7 @@ async function attemptUntilSettled(post: PostRun, targetId: string): Promise<voi
     const delayMs = result.retryAfterMs ?? backoffMs(backoffs++);
     if (delayMs === null) return fail(post, targetId, result.error);
     if (delayMs > 0) await sleep(delayMs, { summary: `${result.error.code}: send again` });
-    if (result.handleIsDead) await prepareTarget(input);
+    if (result.handleIsDead) await prepareTarget.executeWithOptions(seenAs(post, targetId), [input]);
   }
 }
 
@@ -73,7 +79,10 @@ type AttemptResult = Exclude<ReleaseTargetResult, { kind: 'unknown' | 'unrecorde
 async function attempt(post: PostRun, input: TargetInput): Promise<AttemptResult> {
   const { cycle } = post.target(input.targetId);
   const dueAtMs = post.state.dueAtMs ?? Date.now();
-  const armed = await armTarget({ ...input, cycle, version: post.state.version, dueAtMs });
+  const seen = seenAs(post, input.targetId);
+  const armed = await armTarget.executeWithOptions(seen, [
+    { ...input, cycle, version: post.state.version, dueAtMs },
+  ]);
   switch (armed.kind) {
     case 'superseded':
       return { kind: 'disarmed' };
@@ -87,7 +96,7 @@ async function attempt(post: PostRun, input: TargetInput): Promise<AttemptResult
       return armed;
   }
   const { publicationId, fence } = armed;
-  const released = await release({ ...input, publicationId, fence, dueAtMs });
+  const released = await release({ ...input, publicationId, fence, dueAtMs }, seen);
   if (released.kind === 'unknown') return reconcile(post, input);
   if (released.kind !== 'unrecorded') return released;
   await recordVerdict({ tenantId: input.tenantId, publicationId, fence, verdict: released.verdict });
@@ -97,9 +106,10 @@ async function attempt(post: PostRun, input: TargetInput): Promise<AttemptResult
 /** A release that ended without a word (lost worker, shutdown, time-out) is settled by asking its row. */
 async function release(
   input: Parameters<typeof releaseTarget>[0],
+  seen: { summary: string },
 ): Promise<ReleaseTargetResult | { kind: 'unknown'; error: TargetError }> {
   try {
-    return await releaseTarget(input);
+    return await releaseTarget.executeWithOptions(seen, [input]);
   } catch (error) {
     if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
     return { kind: 'unknown', error: errorOf(error) };

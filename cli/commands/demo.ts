@@ -34,6 +34,7 @@ export async function demo(
     const views = await Promise.race([posts, failed.then((reason) => Promise.reject(new DemoError(reason)))]);
     await report(stage, played, views);
     if (options.keep) await keepUp(interrupted.signal);
+    else say('  (it stops with the demo; `npm run demo -- --keep` leaves everything up)');
   } finally {
     await stop();
   }

@@ -17,6 +17,7 @@ export async function dev(environment: Environment): Promise<void> {
       `  API                ${stack.apiUrl}/api/v1`,
       `  API documentation  ${stack.apiUrl}/docs`,
       `  Temporal Web UI    ${stack.temporalUrl ?? 'not served here'}`,
+      ...(stack.temporalUrl ? [`    its posts alone  ${postsIn(stack.temporalUrl, stack.namespace)}`] : []),
       `  Sandbox feed       ${stack.sandboxUrl}`,
       '',
       '  A token for trying out:  npm run gatepost -- token --role super_admin',
@@ -37,3 +38,7 @@ export async function dev(environment: Environment): Promise<void> {
   report('Stopped.');
   if (ended !== null) process.exitCode = 1;
 }
+
+/** The Web UI's list without the maintenance runs between the posts. */
+const postsIn = (temporalUrl: string, namespace: string): string =>
+  `${temporalUrl}/namespaces/${namespace}/workflows?query=${encodeURIComponent('WorkflowType="postWorkflow"')}`;

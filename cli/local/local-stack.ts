@@ -175,6 +175,7 @@ function processEnvironment(
     HOME: environment.HOME,
     TMPDIR: environment.TMPDIR,
     NODE_ENV: 'development',
+    AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
     LOG_LEVEL: environment.LOG_LEVEL || 'info',
     TEMPORAL_ADDRESS: stack.temporal.address,
     TEMPORAL_NAMESPACE: stack.temporal.namespace,

@@ -153,7 +153,8 @@ describe('the Dockerfile', () => {
     const npmScripts = [...dockerfile.matchAll(/npm run ([\w:-]+)/g)].map(([, name]) => name!);
     expect(npmScripts).toEqual(['build']);
     expect(Object.keys(scripts)).toEqual(expect.arrayContaining(npmScripts));
-    expect(scripts.build).toContain('build-bundle');
+    expect(scripts.build).toBe('node scripts/build.mjs');
+    expect(readFileSync(new URL('scripts/build.mjs', root), 'utf8')).toContain("'build-bundle'");
     const [, command] = /^CMD \["([a-z-]+)"\]$/m.exec(dockerfile)!;
     expect(commands).toEqual(expect.arrayContaining([command, 'build-bundle']));
     expect(dockerfile).toContain('"dist/cli/gatepost.js"');
