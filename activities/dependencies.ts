@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { ApplicationFailure } from '@temporalio/activity';
 import type pg from 'pg';
 import type {
   Account,
@@ -6,14 +7,15 @@ import type {
   PlatformAdapter,
   PublicContent,
 } from '../adapters/platforms/publisher.ts';
-import type { Registry } from '../adapters/platforms/registry.ts';
+import { type Registry, RegistryError } from '../adapters/platforms/registry.ts';
 import type { Envelopes } from '../adapters/secrets/envelope.ts';
 import type { ObjectStorage } from '../adapters/storage/s3.ts';
 import { findPublishContent, type PublishContent } from '../db/publish-content.ts';
 import { forTenant, type TenantDatabase } from '../db/tenant-database.ts';
 import { OutcomeError } from '../domain/outcome.ts';
+import { hashRevision } from '../domain/revision.ts';
 import type { Clock } from './clock.ts';
-import type { TargetInput } from './contract.ts';
+import { failureTypes, type TargetInput } from './contract.ts';
 import type { RunDirectory } from './maintenance.ts';
 
 /** What the worker gives its activities. */
@@ -42,7 +44,7 @@ export interface PublishingContext {
 }
 
 /** Loads a target of an approved revision; the token is decrypted here and lives no longer than the activity. */
-export async function loadPublishing(
+async function loadPublishing(
   dependencies: ActivityDependencies,
   input: TargetInput,
 ): Promise<PublishingContext | undefined> {
@@ -96,4 +98,28 @@ export function mediaAccess(dependencies: ActivityDependencies, stored: PublishC
       return bytes;
     },
   };
+}
+
+const revisionMismatch = (message: string): ApplicationFailure =>
+  ApplicationFailure.nonRetryable(message, failureTypes.revisionMismatch);
+
+/** A tenant whose mode has no platforms here is a matter of configuration: trying again does not help. */
+function rethrowFinal(error: unknown): never {
+  if (error instanceof RegistryError) throw ApplicationFailure.nonRetryable(error.message, error.code);
+  throw error;
+}
+
+/** As above; what is missing, or is not what was approved, is final. */
+export async function requirePublishing(
+  dependencies: ActivityDependencies,
+  input: TargetInput,
+): Promise<PublishingContext> {
+  const publishing = await loadPublishing(dependencies, input).catch(rethrowFinal);
+  if (!publishing)
+    throw revisionMismatch(`Target ${input.targetId} of revision ${input.revisionId} is not there`);
+  // What is sent is what was approved: the stored content must have the hash that the gates were passed on.
+  const { publishHash } = hashRevision(publishing.stored.content);
+  if (publishHash !== input.approvedHash)
+    throw revisionMismatch(`Revision ${input.revisionId} does not have the approved hash`);
+  return publishing;
 }

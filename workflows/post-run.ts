@@ -64,13 +64,11 @@ export class PostRun {
     this.#changes += 1;
     const readiness = evaluate(this.#state);
     this.#view.show(this.#state, readiness);
+    const { timeline, decisions } = change;
+    const projection = { state: { ...this.#state, commands: [] }, readiness, timeline, decisions };
     this.#unwritten += 1;
-    await project({
-      state: { ...this.#state, commands: [] },
-      readiness,
-      timeline: change.timeline,
-      decisions: change.decisions,
-    });
+    // What the state says reaches the rows, also when a command ends the attempt that said it.
+    await CancellationScope.nonCancellable(() => project(projection));
     this.#unwritten -= 1;
   }
 
@@ -221,7 +219,7 @@ export class PostRun {
     if (!takesBackArmed(command)) return;
     for (const [targetId, scope] of this.#attempts) {
       const { phase } = this.target(targetId);
-      if (phase !== 'ARMING' && phase !== 'RECONCILING') scope.cancel();
+      if (phase === 'WAITING' || phase === 'CANCELLED') scope.cancel();
     }
   }
 }

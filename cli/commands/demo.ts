@@ -26,7 +26,7 @@ export async function demo(
   const interrupted = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => interrupted.abort(new Error(signal)));
-  const { stage, stop, failed } = await openStage(environment, interrupted.signal);
+  const { stage, stop, failed, isOwn } = await openStage(environment, interrupted.signal);
   try {
     say(`\n${campaign.name}: ${campaign.posts.length} posts\n`);
     const played = await playCampaign(stage, campaign);
@@ -34,7 +34,7 @@ export async function demo(
     const views = await Promise.race([posts, failed.then((reason) => Promise.reject(new DemoError(reason)))]);
     await report(stage, played, views);
     if (options.keep) await keepUp(interrupted.signal);
-    else say('  (it stops with the demo; `npm run demo -- --keep` leaves everything up)');
+    else if (isOwn) say('  (it stops with the demo; `npm run demo -- --keep` leaves everything up)');
   } finally {
     await stop();
   }
@@ -46,10 +46,10 @@ async function openStage(environment: Environment, signal: AbortSignal) {
     say(`Using the stack that is up already (${running.apiUrl})`);
     const secrets = await localSecrets(stateDir);
     const stage: Stage = { ...running, secrets };
-    return { stage, stop: async () => {}, failed: new Promise<string>(() => {}) };
+    return { stage, stop: async () => {}, failed: new Promise<string>(() => {}), isOwn: false };
   }
   const stack = await startLocalStack({ stateDir, environment, report: say, signal });
-  return { stage: stack satisfies Stage, stop: stack.stop, failed: stack.failed };
+  return { stage: stack satisfies Stage, stop: stack.stop, failed: stack.failed, isOwn: true };
 }
 
 /** Prints a post's events as they come, until it has ended or waits for more than time. */

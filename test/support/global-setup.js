@@ -15,4 +15,7 @@ export default async function setUp() {
   await writeFile(file, JSON.stringify(servers.endpoints), { mode: 0o600 });
   process.env.GATEPOST_TEST_SERVERS = file;
   globalThis.stopTestServers = servers.stop;
+  // A run that is called off has no tear-down: its servers must not outlive it.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+    process.once(signal, () => servers.stop().finally(() => process.exit(1)));
 }

@@ -1,6 +1,6 @@
 import proto from '@temporalio/proto';
 import type { Gate } from '../../domain/post.ts';
-import type { Actor } from '../../domain/post-state.ts';
+import { type Actor, restoredState } from '../../domain/post-state.ts';
 import { replayNow } from '../support/histories.ts';
 import {
   approve,
@@ -458,6 +458,20 @@ test('goes on answering when the cancelling of its run is refused', async () => 
   const retry = { kind: 'retry', actor: world.members.author, targetIds: null } as const;
   await expect(command(world, post.postId, retry)).rejects.toMatchObject(refusedWith('nothing-to-retry'));
   expect((await stateOf(world, post.postId)).targets[0]?.phase).toBe('UNCONFIRMED');
+});
+
+test('goes on from its last projection when its run is lost and started again', async () => {
+  const started = await start();
+  const { post, handle } = started;
+  await approve(world, post.postId, ['content']);
+  const { run_state: seen } = await rowOf(world, post.postId);
+  await handle.terminate('lost');
+  const restored: TestPost = { ...post, input: { ...post.input, carried: restoredState(seen!) } };
+  const again = await startPost(world, restored);
+  await approve(world, post.postId, ['publish']);
+  await again.result();
+  expect(await statusOf(started)).toBe('PUBLISHED');
+  expect(await texts(started)).toEqual([post.content.copy]);
 });
 
 describe('a Signal', () => {

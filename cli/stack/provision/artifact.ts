@@ -88,7 +88,8 @@ async function fillInFirstWay(request: ArtifactRequest, folder: string): Promise
     } catch (error) {
       await rm(partial, { recursive: true, force: true });
       signal?.throwIfAborted();
-      problems.push(`  ${way.how}: ${messageOf(error)}\n    needs ${way.needs}`);
+      // A way may itself need something that is had in one of several ways: its lines stand below its own.
+      problems.push(`  ${way.how}: ${messageOf(error).replaceAll('\n', '\n    ')}\n    needs ${way.needs}`);
       report(`${request.title}: not by ${way.how}: ${messageOf(error).split('\n')[0]}`);
     }
   }

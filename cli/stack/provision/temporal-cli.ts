@@ -19,7 +19,8 @@ const EXECUTABLE = 'temporal';
  * The `temporal` command line tool, which holds the development server and its Web UI.
  *
  * Tried in this order: the path in TEMPORAL_CLI, `temporal` on the PATH, the cache, the SDK's own download
- * (a minute or less, needs internet), a build from Go modules (two to three minutes, needs Go and a module proxy).
+ * (a minute or less, needs internet), a build from Go modules (two to three minutes, needs a module proxy, and Go or
+ * a package index to fetch it from).
  * Throws StackError `bad-setting` if TEMPORAL_CLI is no Temporal CLI, `provision-failed` if no way works.
  */
 export async function provideTemporalCli(
@@ -59,7 +60,7 @@ export async function provideTemporalCli(
       },
       {
         how: 'go-build',
-        needs: 'Go 1.25 or later and a Go module proxy',
+        needs: 'Go 1.25 or later, or a package index (pypi.org) to fetch it from, and a Go module proxy',
         fill: (target) => build(options, target),
       },
     ],

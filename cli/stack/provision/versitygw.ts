@@ -7,7 +7,8 @@ const EXECUTABLE = 'versitygw';
 
 /**
  * versitygw, an S3 gateway over a plain folder, which stands in for an object store.
- * Tried in this order: the cache, `go install` into the cache (about a minute, needs Go and a module proxy).
+ * Tried in this order: the cache, `go install` into the cache (about a minute, needs a module proxy, and Go or a
+ * package index to fetch it from).
  */
 export async function provideVersitygw(
   options: ProvideOptions,
@@ -20,7 +21,11 @@ export async function provideVersitygw(
     instead:
       'set S3_ENDPOINT, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY of an object store that runs already',
     ways: [
-      { how: 'go-build', needs: 'Go and a Go module proxy', fill: (target) => install(options, target) },
+      {
+        how: 'go-build',
+        needs: 'Go, or a package index (pypi.org) to fetch it from, and a Go module proxy',
+        fill: (target) => install(options, target),
+      },
     ],
   });
   return { executablePath: join(folder, EXECUTABLE), how };

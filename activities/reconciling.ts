@@ -1,0 +1,142 @@
+import { log } from '@temporalio/activity';
+import type { FindResult, Receipt } from '../adapters/platforms/publisher.ts';
+import { findNewestPublication, type PublicationRow, settlePublication } from '../db/publications.ts';
+import type { TenantDatabase } from '../db/tenant-database.ts';
+import { unreachable } from '../domain/post.ts';
+import type { PublicationEvent } from '../domain/publication.ts';
+import type { ReconcileTargetResult, TargetInput } from './contract.ts';
+import type { ActivityDependencies, PublishingContext } from './dependencies.ts';
+import { notYet, toTargetError } from './failures.ts';
+import { callContext } from './heartbeat.ts';
+import { settledFrom } from './settled.ts';
+
+/** Finds out what became of an attempt: by its row, and where that cannot say, by asking the platform. */
+export async function reconcile(
+  dependencies: ActivityDependencies,
+  publishing: PublishingContext,
+  input: TargetInput,
+): Promise<ReconcileTargetResult> {
+  const row = await findNewestPublication(publishing.database, input.postId, input.targetId);
+  if (!row) return notSent('Nothing had been armed', false);
+  switch (row.state) {
+    case 'ARMED':
+    case 'DISARMED':
+    case 'NOT_SENT':
+      return notSent(row.error_message ?? 'Nothing was sent', row.handle === null);
+    case 'PUBLISHED':
+    case 'REFUSED':
+    case 'UNCONFIRMED':
+      return settledFrom(row);
+    case 'SENDING':
+      await giveUpSender(dependencies, publishing.database, row);
+      return reconcile(dependencies, publishing, input);
+    case 'UNKNOWN':
+      return ask(dependencies, publishing, row);
+    default:
+      return unreachable(row.state, 'publication state');
+  }
+}
+
+const notSent = (message: string, handleIsDead: boolean): ReconcileTargetResult => ({
+  kind: 'not-sent',
+  error: { code: 'unavailable', message },
+  retryAfterMs: null,
+  handleIsDead,
+});
+
+/** A sender may write to the wire until its deadline and wait until its time-out: until then it is not lost. */
+async function giveUpSender(
+  { clock }: ActivityDependencies,
+  database: TenantDatabase,
+  row: PublicationRow,
+): Promise<void> {
+  const remainingMs = (row.give_up_at?.getTime() ?? 0) - (await clock.now()).getTime();
+  if (remainingMs > 0) throw notYet('The sender may still be waiting for its answer', remainingMs);
+  const error = {
+    code: 'outcome-unknown',
+    message: 'The sender was lost before it could write what the platform said',
+  };
+  await settlePublication(database, row.id, row.fence, { kind: 'sender-lost' }, { error });
+}
+
+async function ask(
+  dependencies: ActivityDependencies,
+  publishing: PublishingContext,
+  row: PublicationRow,
+): Promise<ReconcileTargetResult> {
+  const { adapter, account, content, database } = publishing;
+  if (!adapter.finder) {
+    const reason = `${account.platform} does not show a ${account.kind}'s own posts`;
+    return settle(database, row, { kind: 'cannot-tell', final: true }, { message: reason });
+  }
+  const now = await dependencies.clock.now();
+  const result = await findOnce(publishing, row, {
+    content,
+    handle: row.handle,
+    sentAfter: row.send_started_at ?? row.updated_at,
+    sentBefore: now,
+  });
+  switch (result.kind) {
+    case 'found':
+      return settle(
+        database,
+        row,
+        { kind: 'found' },
+        { receipt: result.receipt, at: row.send_deadline ?? now },
+      );
+    case 'absent': {
+      const settledAtMs = (row.give_up_at ?? row.updated_at).getTime() + adapter.finder.settleMs;
+      const tooSoonMs = result.proof === 'read' ? settledAtMs - now.getTime() : 0;
+      if (tooSoonMs > 0) throw notYet('The platform may not show the post yet', tooSoonMs);
+      const dropHandle = result.handleIsDead ?? false;
+      return settle(
+        database,
+        row,
+        { kind: 'absent', proof: result.proof },
+        { message: 'Not found there', dropHandle },
+      );
+    }
+    case 'cannot-tell':
+      return settle(database, row, { kind: 'cannot-tell', final: false }, { message: result.reason });
+    default:
+      return unreachable(result, 'result of a look-up');
+  }
+}
+
+async function findOnce(
+  { adapter, account }: PublishingContext,
+  row: PublicationRow,
+  query: Parameters<NonNullable<typeof adapter.finder>['find']>[1],
+): Promise<FindResult> {
+  try {
+    return await adapter.finder!.find(account, query, callContext());
+  } catch (error) {
+    log.warn('The platform could not be asked', {
+      publicationId: row.id,
+      error: toTargetError(error).message,
+    });
+    return { kind: 'cannot-tell', reason: toTargetError(error).message };
+  }
+}
+
+/** Writes the answer of a look-up; where the row stays UNKNOWN, asks to be called again, later each time. */
+async function settle(
+  database: TenantDatabase,
+  row: PublicationRow,
+  event: PublicationEvent,
+  outcome: { receipt?: Receipt; at?: Date; message?: string; dropHandle?: boolean },
+): Promise<ReconcileTargetResult> {
+  const { receipt, at, message } = outcome;
+  const { row: settled } = await settlePublication(database, row.id, row.fence, event, {
+    ...(receipt ? { publicId: receipt.publicId, permalink: receipt.permalink, publishedAt: at } : {}),
+    ...(message ? { error: { code: 'outcome-unknown', message } } : {}),
+    dropHandle: outcome.dropHandle,
+  });
+  if (settled.state === 'UNKNOWN') {
+    const tries = settled.find_tries + settled.absent_reads;
+    throw notYet(message ?? 'The outcome is still unknown', 1_000 * 2 ** Math.min(tries, 5));
+  }
+  if (settled.state === 'NOT_SENT' || settled.state === 'ARMED' || settled.state === 'DISARMED')
+    return notSent(message ?? 'It did not take effect', outcome.dropHandle ?? false);
+  return settledFrom(settled);
+}

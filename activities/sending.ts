@@ -1,0 +1,156 @@
+import { cancellationSignal, log } from '@temporalio/activity';
+import type { CallContext, Receipt } from '../adapters/platforms/publisher.ts';
+import { type PublicationRow, releasePublication, settlePublication } from '../db/publications.ts';
+import type { TenantDatabase } from '../db/tenant-database.ts';
+import { meaningOfFailedCommit, OutcomeError } from '../domain/outcome.ts';
+import { unreachable } from '../domain/post.ts';
+import { type PublicationEvent, sendDeadlineMs } from '../domain/publication.ts';
+import type { Published, ReleaseTargetInput, ReleaseTargetResult, UnrecordedVerdict } from './contract.ts';
+import type { ActivityDependencies, PublishingContext } from './dependencies.ts';
+import { toTargetError } from './failures.ts';
+
+/** Waits for the instant, claims the row, and sends. */
+export async function release(
+  dependencies: ActivityDependencies,
+  publishing: PublishingContext,
+  input: ReleaseTargetInput,
+  failpoint: NonNullable<ActivityDependencies['failpoint']>,
+): Promise<ReleaseTargetResult> {
+  const { adapter, database } = publishing;
+  const dueAt = new Date(input.dueAtMs);
+  for (;;) {
+    await dependencies.clock.waitUntil(dueAt, cancellationSignal());
+    // Taken before the claim leaves: the row's own deadline starts later, so this one is never the longer.
+    const claimedAtMs = performance.now();
+    const claim = await releasePublication(database, {
+      publicationId: input.publicationId,
+      fence: input.fence,
+      approvedHash: input.approvedHash,
+      dueAt,
+      commitTimeoutMs: adapter.publisher.commitTimeoutMs,
+      now: await dependencies.clock.sqlNow(),
+    });
+    if (claim.kind === 'lost') return { kind: 'disarmed' };
+    if (claim.kind === 'sending')
+      return send(publishing, input, claim.row, claimedAtMs, dependencies, failpoint);
+    // `early`: the timer ran ahead of the database's clock by a hair; wait for the rest.
+  }
+}
+
+async function send(
+  publishing: PublishingContext,
+  input: ReleaseTargetInput,
+  row: PublicationRow,
+  claimedAtMs: number,
+  dependencies: ActivityDependencies,
+  failpoint: NonNullable<ActivityDependencies['failpoint']>,
+): Promise<ReleaseTargetResult> {
+  const { publisher } = publishing.adapter;
+  await failpoint('sending');
+  const verdict = await commitOnce(publishing, row, claimedAtMs, publisher.commitTimeoutMs, dependencies);
+  await failpoint('platform-answered');
+  try {
+    await writeVerdict(publishing.database, input.publicationId, input.fence, verdict);
+  } catch (error) {
+    log.warn('The verdict of a commit could not be written; it goes through the history', {
+      error: String(error),
+    });
+    return { kind: 'unrecorded', verdict };
+  }
+  await failpoint('receipt-committed');
+  return resultOf(verdict);
+}
+
+/** The one call. Whatever happens in it ends as a verdict, never as an exception. */
+async function commitOnce(
+  { adapter, account, content }: PublishingContext,
+  row: PublicationRow,
+  claimedAtMs: number,
+  commitTimeoutMs: number,
+  { clock }: ActivityDependencies,
+): Promise<UnrecordedVerdict> {
+  if (performance.now() - claimedAtMs > sendDeadlineMs) {
+    const error = {
+      code: 'unavailable',
+      message: 'The sender was held up past its deadline and did not send',
+    };
+    return { kind: 'failed', meaning: 'not-sent', error, retryAfterMs: 0, handleIsDead: false };
+  }
+  try {
+    // A shutdown does not stop a call that has left: only its own time-out does.
+    const context: CallContext = { signal: AbortSignal.timeout(commitTimeoutMs), progress: () => {} };
+    const receipt = await adapter.publisher.commit(account, content, row.handle, context);
+    return publishedBy(receipt, await clock.now().catch(() => new Date()));
+  } catch (error) {
+    return failedBy(error, row.sent_before);
+  }
+}
+
+const publishedBy = (receipt: Receipt, at: Date): Published => ({
+  kind: 'published',
+  publicId: receipt.publicId,
+  permalink: receipt.permalink,
+  publishedAtMs: at.getTime(),
+});
+
+function failedBy(error: unknown, sentBefore: boolean): UnrecordedVerdict {
+  const details = error instanceof OutcomeError ? error.details : {};
+  // The platform names an equal post. Where an earlier attempt of this row may have got through, that is its receipt;
+  // otherwise it is somebody else's, and this one was refused as a duplicate.
+  if (details.existingPublicId && sentBefore)
+    return {
+      kind: 'published',
+      publicId: details.existingPublicId,
+      permalink: null,
+      publishedAtMs: Date.now(),
+    };
+  const meaning = error instanceof OutcomeError ? meaningOfFailedCommit(error.code, details) : 'unknown';
+  return {
+    kind: 'failed',
+    meaning,
+    error: toTargetError(error),
+    retryAfterMs: details.retryAfterMs ?? null,
+    handleIsDead: details.handleIsDead ?? false,
+  };
+}
+
+/** Writes what a commit came to. May run twice: a row that has moved on keeps its state. */
+export async function writeVerdict(
+  database: TenantDatabase,
+  publicationId: string,
+  fence: number,
+  verdict: UnrecordedVerdict,
+): Promise<void> {
+  const event: PublicationEvent =
+    verdict.kind === 'published' ? { kind: 'accepted' } : { kind: 'failed', meaning: verdict.meaning };
+  const settlement =
+    verdict.kind === 'published'
+      ? {
+          publicId: verdict.publicId,
+          permalink: verdict.permalink,
+          publishedAt: new Date(verdict.publishedAtMs),
+        }
+      : { error: verdict.error, dropHandle: verdict.handleIsDead };
+  const { move, row } = await settlePublication(database, publicationId, fence, event, settlement);
+  if (move.kind === 'refused' && row.state !== 'PUBLISHED')
+    log.warn('A verdict came after its row had moved on', {
+      publicationId,
+      state: row.state,
+      reason: move.reason,
+    });
+}
+
+function resultOf(verdict: UnrecordedVerdict): ReleaseTargetResult {
+  if (verdict.kind === 'published') return verdict;
+  const { meaning, error, retryAfterMs, handleIsDead } = verdict;
+  switch (meaning) {
+    case 'refused':
+      return { kind: 'refused', error };
+    case 'not-sent':
+      return { kind: 'not-sent', error, retryAfterMs, handleIsDead };
+    case 'unknown':
+      return { kind: 'unknown', error };
+    default:
+      return unreachable(meaning, 'meaning of a failed commit');
+  }
+}
