@@ -30,7 +30,7 @@ async function databaseNow(pool: pg.Pool): Promise<Date> {
 }
 
 /** `setTimeout` counts on the monotonic clock; it holds at most 2^31 - 1 ms, far above any wait of an activity. */
-export function monotonicWait(milliseconds: number, signal: AbortSignal): Promise<void> {
+function monotonicWait(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
     const onAbort = () => {

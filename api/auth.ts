@@ -284,7 +284,7 @@ async function claimedCaller(pool: pg.Pool, token: VerifiedToken, tenantId: stri
 }
 
 /** Roles are listed from the most to the least. */
-export const lesserRole = (left: Role, right: Role): Role =>
+const lesserRole = (left: Role, right: Role): Role =>
   roles.indexOf(left) > roles.indexOf(right) ? left : right;
 
 const invalidToken = (detail: string): Problem => new Problem('token-invalid', detail, challenge(detail));

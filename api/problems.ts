@@ -37,7 +37,6 @@ const refusals: Record<RefusalCode, ProblemKind> = {
   'notes-required': kind(422, 'Notes are required'),
   'invalid-return': kind(422, 'The post cannot be returned there'),
   'nothing-to-retry': kind(409, 'There is nothing to retry'),
-  'due-time-missing': kind(409, 'A due time is missing'),
   'due-time-passed': kind(422, 'The due time has passed'),
 };
 

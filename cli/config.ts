@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { defaultArmLeadMs } from '../domain/leads.ts';
 import { roles } from '../domain/post.ts';
 
 /**
@@ -79,7 +80,7 @@ const apiSchema = z.object({
   GATEPOST_API_PORT: port.default(4400),
   GATEPOST_ISSUERS: issuers,
   GATEPOST_AUTHORIZATION: z.enum(['members', 'claims']).default('members'),
-  GATEPOST_ARM_LEAD_MS: milliseconds(60_000).default(10_000),
+  GATEPOST_ARM_LEAD_MS: milliseconds(60_000).default(defaultArmLeadMs),
   GATEPOST_ACCEPT_SIGNALS: flag.default(false),
   GATEPOST_WEB_UI_ORIGIN: httpUrl.optional(),
 });
@@ -89,7 +90,7 @@ const workerSchema = z.object({
   GATEPOST_WORKER_DATABASE_URL: postgresUrl,
   GATEPOST_WORKER_DATABASE_CONNECTIONS: z.coerce.number().int().min(1).max(200).default(20),
   GATEPOST_WORKFLOW_BUNDLE: z.string().optional(),
-  GATEPOST_STICKY_TIMEOUT_MS: milliseconds(60_000).default(10_000),
+  GATEPOST_STICKY_TIMEOUT_MS: milliseconds(60_000).default(defaultArmLeadMs),
   GATEPOST_SHUTDOWN_GRACE_MS: milliseconds(600_000).default(20_000),
   GATEPOST_MAX_CACHED_WORKFLOWS: z.coerce.number().int().min(0).default(500),
   GATEPOST_MAINTENANCE_EVERY_SECONDS: z.coerce.number().int().min(5).max(3_600).default(60),

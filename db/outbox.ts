@@ -45,17 +45,6 @@ export const findLastOutboxOfPost = (
     .limit(1)
     .executeTakeFirst();
 
-/** Takes an open row for a relay; `undefined` when it is done or another relay holds it. */
-export const lockOpenOutbox = (transaction: TenantTransaction, id: string): Promise<OutboxRow | undefined> =>
-  transaction
-    .selectFrom('outbox')
-    .selectAll()
-    .where('id', '=', id)
-    .where('done_at', 'is', null)
-    .forUpdate()
-    .skipLocked()
-    .executeTakeFirst();
-
 /** Notes that the run has been started. Starting twice is harmless, so this may be lost. */
 export async function markOutboxDone(database: TenantExecutor, id: string): Promise<void> {
   await database

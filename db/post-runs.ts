@@ -1,12 +1,6 @@
 import { sql } from 'kysely';
 import type { TenantTransaction } from './tenant-database.ts';
 
-/** A point in a post's life as Postgres orders it: epochs rise with each run, versions within a run. */
-export interface RunPoint {
-  readonly epoch: number;
-  readonly version: number;
-}
-
 /**
  * Locks a post's row: the first lock in the order post → target → publication. `false` when there is no such post.
  * Not `for update`: whoever holds a publication and adds an event refers to the post by its key, and would wait for us

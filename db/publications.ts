@@ -338,9 +338,6 @@ export async function setPermalink(database: TenantDatabase, id: string, permali
     .execute();
 }
 
-export const findPublication = (database: TenantDatabase, id: string): Promise<PublicationRow | undefined> =>
-  database.selectFrom('publications').selectAll().where('id', '=', id).executeTakeFirst();
-
 /** The newest row of a target, whatever its cycle: the one that speaks for it. */
 export const findNewestPublication = (
   database: TenantDatabase,

@@ -1,12 +1,10 @@
 import type { ColumnType, Generated, JSONColumnType } from 'kysely';
 import type { Block } from '../domain/lifecycle.ts';
-import type { GatePolicyLayer, LatenessRule, PolicyLayer, PostPolicy } from '../domain/policy.ts';
+import type { PolicyLayer, PostPolicy } from '../domain/policy.ts';
 import type { AccountKind, Gate, Platform, PostStatus, PostType, Role } from '../domain/post.ts';
 import type { GateState, PostState, TargetPhase } from '../domain/post-state.ts';
 import type { PublicationState } from '../domain/publication.ts';
 import type { RevisionContent } from '../domain/revision.ts';
-
-export type { GatePolicyLayer, LatenessRule };
 
 /** jsonb: read as the value, written as its JSON text. */
 type Json<T> = ColumnType<T, string, string>;

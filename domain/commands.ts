@@ -95,7 +95,6 @@ export const refusalCodes = [
   'notes-required',
   'invalid-return',
   'nothing-to-retry',
-  'due-time-missing',
   'due-time-passed',
 ] as const;
 export type RefusalCode = (typeof refusalCodes)[number];

@@ -25,7 +25,7 @@ export type Settings = z.infer<typeof settingsSchema>;
 /** Any part of the settings. */
 export const settingsPatchSchema = settingsSchema.partial();
 
-export const defaultSettings: Readonly<Settings> = Object.freeze({
+const defaultSettings: Readonly<Settings> = Object.freeze({
   /** LinkedIn: from the upload to AVAILABLE. The platform takes seconds; a sandbox is waited for. */
   imageProcessingMs: 300,
   uploadUrlLifetimeMs: 3_600_000,

@@ -242,5 +242,5 @@ const withWaiting = (state: PostState, targetIds: readonly string[]): PostState 
 });
 
 /** A refusal fails the Update with its code; it must never be a plain Error, which would stall the run. */
-export const refusal = (code: RefusalCode, message: string): ApplicationFailure =>
+const refusal = (code: RefusalCode, message: string): ApplicationFailure =>
   ApplicationFailure.create({ message, type: code, nonRetryable: true, category: 'BENIGN' });

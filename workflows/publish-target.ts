@@ -14,7 +14,7 @@ import {
 } from './proxies.ts';
 
 /** What a target's attempt is made of; fixed when it starts, so that a change means another attempt. */
-export function targetInput(post: PostRun, targetId: string): TargetInput {
+function targetInput(post: PostRun, targetId: string): TargetInput {
   const { tenantId, postId, revision, gates } = post.state;
   const approvedHash = gates.publish.approvedHash;
   if (approvedHash === null) throw new Error('Only an approved revision is prepared or published');

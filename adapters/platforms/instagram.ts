@@ -457,7 +457,7 @@ const serverTrouble: ReadonlySet<number> = new Set([-2, -1, 1, 2]);
 
 /** Meta's error codes: branches on code, subcode and `is_transient`, never on the text. The subcode is the finer word. */
 // https://developers.facebook.com/documentation/instagram-platform/instagram-graph-api/reference/error-codes (read 2026-11-21)
-export function mapGraphError(
+function mapGraphError(
   status: number,
   headers: Headers,
   body: Readonly<Record<string, unknown>> | null,

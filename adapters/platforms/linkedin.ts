@@ -519,7 +519,7 @@ export function unescapeLittleText(commentary: string): string {
 
 /** LinkedIn's error codes. Branches on status and code; the text is read only where LinkedIn puts the fact nowhere else. */
 // https://learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts/error-handling (read 2026-11-21)
-export function mapLinkedInError(
+function mapLinkedInError(
   status: number,
   headers: Headers,
   body: Readonly<Record<string, unknown>> | null,

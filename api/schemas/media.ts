@@ -1,13 +1,7 @@
 import { z } from '../zod.ts';
 import { id, instant } from './common.ts';
 
-export const uploadContentTypes = [
-  'image/jpeg',
-  'image/png',
-  'image/gif',
-  'image/webp',
-  'video/mp4',
-] as const;
+const uploadContentTypes = ['image/jpeg', 'image/png', 'image/gif', 'image/webp', 'video/mp4'] as const;
 
 export const newMediaSchema = z
   .strictObject({

@@ -87,8 +87,7 @@ async function checkNewPost(
   return policy;
 }
 
-export const dueAtOf = ({ dueAt }: { dueAt?: string | null }): Date | null =>
-  dueAt ? new Date(dueAt) : null;
+const dueAtOf = ({ dueAt }: { dueAt?: string | null }): Date | null => (dueAt ? new Date(dueAt) : null);
 
 interface NewPostRows {
   readonly input: NewPostInput;

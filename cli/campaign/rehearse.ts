@@ -137,7 +137,7 @@ function firstState(post: RehearsedPost, draft: Draft, policy: CampaignPolicy): 
 }
 
 /** The policy with members' keys as their ids. */
-export function layerOf(policy: CampaignPolicy): PolicyLayer {
+function layerOf(policy: CampaignPolicy): PolicyLayer {
   const entries = Object.entries(policy).map(([gate, { deciders, ...rest }]) => [
     gate,
     deciders ? { ...rest, deciders: { roles: deciders.roles, memberIds: deciders.members } } : rest,

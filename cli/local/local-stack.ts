@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bootstrapDatabase } from '../../db/bootstrap.ts';
 import { migrateToLatest } from '../../db/migrate.ts';
+import { defaultArmLeadMs } from '../../domain/leads.ts';
 import type { Environment } from '../config.ts';
 import { searchAttributeTypes } from '../search-attributes.ts';
 import { type Stack, startStack } from '../stack/index.ts';
@@ -105,7 +106,7 @@ async function startParts(
         GATEPOST_API_PORT: String(apiPort),
         GATEPOST_API_DATABASE_URL: databases.gatepost_api,
         GATEPOST_ISSUERS: JSON.stringify([localIssuer(secrets)]),
-        GATEPOST_ARM_LEAD_MS: String(options.armLeadMs ?? 10_000),
+        GATEPOST_ARM_LEAD_MS: String(options.armLeadMs ?? defaultArmLeadMs),
         GATEPOST_WEB_UI_ORIGIN: stack.temporal.uiUrl ?? '',
       },
       () => answers(`${apiUrl}/readyz`),

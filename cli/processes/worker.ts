@@ -88,7 +88,7 @@ export async function startWorker(config: WorkerConfig, bundlePath: string): Pro
   };
 }
 
-export function openRegistry(config: WorkerConfig): Registry {
+function openRegistry(config: WorkerConfig): Registry {
   const linkedin = {
     ...liveEndpoints.linkedin,
     apiBaseUrl: config.LINKEDIN_API_URL,

@@ -122,9 +122,10 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     });
     const { nativeConnection: connection, namespace } = environment;
     const shared = { connection, namespace, dataConverter, activities };
+    // Without a cache every task replays the whole history: code that is not deterministic shows at once.
     const workflowBundle = { codePath: endpoints.workflowBundlePath };
     return Promise.all([
-      Worker.create({ ...shared, taskQueue: mainTaskQueue, workflowBundle, maxCachedWorkflows: 50 }),
+      Worker.create({ ...shared, taskQueue: mainTaskQueue, workflowBundle, maxCachedWorkflows: 0 }),
       Worker.create({ ...shared, taskQueue: releaseTaskQueue }),
     ]);
   }
