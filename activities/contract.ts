@@ -95,6 +95,14 @@ export type ReconcileTargetResult =
       readonly handleIsDead: boolean;
     };
 
+export interface ResolveTargetInput {
+  readonly tenantId: string;
+  readonly postId: string;
+  readonly targetId: string;
+  readonly resolution: 'published' | 'absent';
+  readonly permalink: string | null;
+}
+
 export interface DisarmTargetsInput {
   readonly tenantId: string;
   readonly postId: string;

@@ -100,7 +100,8 @@ export function mediaAccess(dependencies: ActivityDependencies, stored: PublishC
   };
 }
 
-const revisionMismatch = (message: string): ApplicationFailure =>
+/** Part of what was approved is not there: final, and said so. */
+export const revisionMismatch = (message: string): ApplicationFailure =>
   ApplicationFailure.nonRetryable(message, failureTypes.revisionMismatch);
 
 /** A tenant whose mode has no platforms here is a matter of configuration: trying again does not help. */

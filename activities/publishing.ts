@@ -5,6 +5,7 @@ import {
   disarmPublications,
   findNewestPublication,
   setPermalink,
+  settlePublication,
 } from '../db/publications.ts';
 import { forTenant } from '../db/tenant-database.ts';
 import { prepareLeadMs } from '../domain/leads.ts';
@@ -18,9 +19,16 @@ import type {
   RecordVerdictInput,
   ReleaseTargetInput,
   ReleaseTargetResult,
+  ResolveTargetInput,
   TargetInput,
+  TargetSettled,
 } from './contract.ts';
-import { type ActivityDependencies, mediaAccess, requirePublishing } from './dependencies.ts';
+import {
+  type ActivityDependencies,
+  mediaAccess,
+  requirePublishing,
+  revisionMismatch,
+} from './dependencies.ts';
 import { toFailure } from './failures.ts';
 import { callContext, withHeartbeat } from './heartbeat.ts';
 import { reconcile } from './reconciling.ts';
@@ -130,6 +138,27 @@ export function createPublishingActivities(dependencies: ActivityDependencies) {
       } catch (error) {
         throw toFailure(error);
       }
+    },
+
+    /**
+     * Writes a person's word on a target that nobody could tell of. Answers what the row says then: where a receipt has
+     * come meanwhile, that stands instead. May run twice.
+     */
+    async resolveTarget(input: ResolveTargetInput): Promise<TargetSettled> {
+      const database = forTenant(pool, input.tenantId);
+      const row = await findNewestPublication(database, input.postId, input.targetId);
+      if (!row) throw revisionMismatch(`Target ${input.targetId} has no publication to resolve`);
+      const isPublished = input.resolution === 'published';
+      const { row: settled } = await settlePublication(
+        database,
+        row.id,
+        row.fence,
+        { kind: 'resolved', resolution: input.resolution },
+        isPublished
+          ? { permalink: input.permalink, publishedAt: await clock.now() }
+          : { error: { code: 'declared-absent', message: 'A person did not find it there' } },
+      );
+      return settledFrom(settled);
     },
 
     /** Takes armed targets back before a command answers. May run twice. */

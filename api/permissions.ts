@@ -52,6 +52,7 @@ export const permissions = {
   schedulePost: managers,
   publishPostNow: managers,
   retryPost: managers,
+  resolvePost: managers,
   cancelPost: managers,
 } as const satisfies Record<string, Permission>;
 

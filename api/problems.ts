@@ -37,6 +37,8 @@ const refusals: Record<RefusalCode, ProblemKind> = {
   'notes-required': kind(422, 'Notes are required'),
   'invalid-return': kind(422, 'The post cannot be returned there'),
   'nothing-to-retry': kind(409, 'There is nothing to retry'),
+  'not-unconfirmed': kind(409, 'The outcome of the target is not in doubt'),
+  'permalink-required': kind(422, 'A permalink is required'),
   'due-time-passed': kind(422, 'The due time has passed'),
 };
 

@@ -48,6 +48,17 @@ export interface RetryCommand extends CommandBase {
   /** The failed targets to try again; `null` takes all of them. */
   readonly targetIds: readonly string[] | null;
 }
+/** What a person found at the platform, or decides, about a target that nobody could tell of. */
+export const resolutions = ['published', 'absent', 'resend'] as const;
+export type Resolution = (typeof resolutions)[number];
+export interface ResolveCommand extends CommandBase {
+  readonly kind: 'resolve';
+  readonly targetId: string;
+  /** `published`: it stands there. `absent`: it does not; the target has failed. `resend`: send it once more. */
+  readonly resolution: Resolution;
+  /** Where it stands; required for `published`. */
+  readonly permalink: string | null;
+}
 export interface CancelCommand extends CommandBase {
   readonly kind: 'cancel';
   readonly reason: string | null;
@@ -62,6 +73,7 @@ export type Command =
   | ScheduleCommand
   | PublishNowCommand
   | RetryCommand
+  | ResolveCommand
   | CancelCommand;
 export type CommandKind = Command['kind'];
 export const commandKinds = [
@@ -72,6 +84,7 @@ export const commandKinds = [
   'schedule',
   'publishNow',
   'retry',
+  'resolve',
   'cancel',
 ] as const satisfies readonly CommandKind[];
 
@@ -95,6 +108,8 @@ export const refusalCodes = [
   'notes-required',
   'invalid-return',
   'nothing-to-retry',
+  'not-unconfirmed',
+  'permalink-required',
   'due-time-passed',
 ] as const;
 export type RefusalCode = (typeof refusalCodes)[number];

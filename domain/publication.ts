@@ -57,7 +57,9 @@ export type PublicationEvent =
   | { readonly kind: 'sender-lost' }
   | { readonly kind: 'found' }
   | { readonly kind: 'absent'; readonly proof: 'single-use-handle' | 'read' }
-  | { readonly kind: 'cannot-tell'; readonly final: boolean };
+  | { readonly kind: 'cannot-tell'; readonly final: boolean }
+  /** A person has looked at the platform. */
+  | { readonly kind: 'resolved'; readonly resolution: 'published' | 'absent' };
 
 export type PublicationMove =
   | {
@@ -79,6 +81,7 @@ export const publicationRefusals = [
   'not-armed',
   'not-sending',
   'not-unknown',
+  'not-unconfirmed',
 ] as const;
 export type PublicationRefusal = (typeof publicationRefusals)[number];
 
@@ -112,6 +115,9 @@ export function movePublication(row: PublicationFacts | null, event: Publication
       return absent(row, event.proof);
     case 'cannot-tell':
       return cannotTell(row, event.final);
+    case 'resolved':
+      if (row?.state !== 'UNCONFIRMED') return late(row, 'not-unconfirmed');
+      return to(event.resolution === 'published' ? 'PUBLISHED' : 'REFUSED', row.fence);
     default:
       return unreachable(event, 'publication event');
   }

@@ -7,6 +7,7 @@ import type {
   PublishNowCommand,
   Refusal,
   RefusalCode,
+  ResolveCommand,
   RetryCommand,
   ScheduleCommand,
   SubmitCommand,
@@ -71,7 +72,9 @@ function refuseClosed(state: PostState, command: Command): Reduction | null {
   if (state.archived) return refuse('post-closed', 'The post is closed');
   // A target that was on its way when the post was cancelled may have failed since: that one is cancelled by itself.
   const cancelsRest = command.kind === 'cancel' && state.targets.some(isStoppable);
-  if (state.cancelledAtMs !== null && !cancelsRest)
+  const isInDoubt = state.targets.some((target) => target.phase === 'UNCONFIRMED');
+  const settles = command.kind === 'resolve' && command.resolution !== 'resend' && isInDoubt;
+  if (state.cancelledAtMs !== null && !cancelsRest && !settles)
     return refuse('post-closed', 'The post has been cancelled');
   if (state.targets.every((target) => target.phase === 'PUBLISHED'))
     return refuse('post-closed', 'The post has been published');
@@ -94,6 +97,8 @@ function applyByKind(state: PostState, command: Command, nowMs: number): Reducti
       return publishNow(state, command, nowMs);
     case 'retry':
       return retry(state, command, nowMs);
+    case 'resolve':
+      return resolve(state, command, nowMs);
     case 'cancel':
       return cancel(state, command, nowMs);
     default:
@@ -336,6 +341,44 @@ function retry(state: PostState, command: RetryCommand, nowMs: number): Reductio
       targets: failed.map((target) => target.targetId).join(', '),
     }),
   ]);
+}
+
+/** A person's word on a target that nobody could tell of: the only way on from UNCONFIRMED. */
+function resolve(state: PostState, command: ResolveCommand, nowMs: number): Reduction {
+  const target = state.targets.find(({ targetId }) => targetId === command.targetId);
+  if (target?.phase !== 'UNCONFIRMED')
+    return refuse('not-unconfirmed', 'The target named is not one whose outcome is unknown');
+  if (command.resolution === 'published' && !command.permalink)
+    return refuse('permalink-required', 'Where the post stands must be named');
+  const resolved = { ...target, ...resolvedFields(command, target, state.cancelledAtMs !== null, nowMs) };
+  const targets = state.targets.map((one) => (one === target ? resolved : one));
+  return accepted({ ...state, targets }, [
+    entry('target.resolved', nowMs, command.actor, {
+      targetId: command.targetId,
+      resolution: command.resolution,
+      permalink: command.permalink,
+    }),
+  ]);
+}
+
+const declaredAbsent = { code: 'declared-absent', message: 'A person did not find it there' };
+
+function resolvedFields(
+  command: ResolveCommand,
+  target: TargetState,
+  isCancelled: boolean,
+  nowMs: number,
+): Partial<TargetState> {
+  switch (command.resolution) {
+    case 'published':
+      return { phase: 'PUBLISHED', permalink: command.permalink, publishedAtMs: nowMs, error: null };
+    case 'absent':
+      return isCancelled ? { phase: 'CANCELLED', error: null } : { phase: 'FAILED', error: declaredAbsent };
+    case 'resend':
+      return { phase: 'WAITING', cycle: target.cycle + 1, error: null };
+    default:
+      return unreachable(command.resolution, 'resolution');
+  }
 }
 
 /** Nothing of it was sent, or what was sent was not taken. */

@@ -5,6 +5,7 @@ import type {
   DecideCommand,
   EditCommand,
   PublishNowCommand,
+  ResolveCommand,
   RetryCommand,
   ScheduleCommand,
   SubmitCommand,
@@ -46,6 +47,7 @@ export const updates = {
   schedule: defineUpdate<CommandAnswer, [ScheduleCommand]>('schedule'),
   publishNow: defineUpdate<CommandAnswer, [PublishNowCommand]>('publishNow'),
   retry: defineUpdate<CommandAnswer, [RetryCommand]>('retry'),
+  resolve: defineUpdate<CommandAnswer, [ResolveCommand]>('resolve'),
   cancel: defineUpdate<CommandAnswer, [CancelCommand]>('cancel'),
 } as const;
 
@@ -57,6 +59,7 @@ export const signals = {
   schedule: defineSignal<[ScheduleCommand]>('schedule'),
   publishNow: defineSignal<[PublishNowCommand]>('publishNow'),
   retry: defineSignal<[RetryCommand]>('retry'),
+  resolve: defineSignal<[ResolveCommand]>('resolve'),
   cancel: defineSignal<[CancelCommand]>('cancel'),
 } as const;
 

@@ -1,12 +1,12 @@
 import { ApplicationFailure, CancellationScope, log } from '@temporalio/workflow';
-import type { Command, CommandAnswer, RefusalCode } from '../domain/commands.ts';
+import type { Command, CommandAnswer, RefusalCode, ResolveCommand } from '../domain/commands.ts';
 import { evaluate, isReadyButForTime } from '../domain/lifecycle.ts';
 import type { PostState, TargetState } from '../domain/post-state.ts';
 import { applyCommand, type Change } from '../domain/reducer.ts';
 import { mayCommand } from '../domain/signals.ts';
 import { Mutex } from './mutex.ts';
 import { OperatorView } from './operator-view.ts';
-import { disarm, lookUpMember, project } from './proxies.ts';
+import { disarm, lookUpMember, project, resolveRow } from './proxies.ts';
 
 /** One run of a post: its state, the one door commands come in by, and what it shows to the outside. */
 export class PostRun {
@@ -140,6 +140,7 @@ export class PostRun {
     if (this.#isRepeat(command)) return this.#answer(true);
     this.check(command);
     await this.#disarmFor(command);
+    if (command.kind === 'resolve') await this.#resolveRow(command);
     const reduction = applyCommand(this.#state, command, Date.now());
     if (!reduction.ok) throw refusal(reduction.refusal.code, reduction.refusal.message);
     await this.commit(reduction.change);
@@ -198,6 +199,20 @@ export class PostRun {
     return takesBackArmed(command) ? withWaiting(this.#state, every) : this.#state;
   }
 
+  /** A person's word goes into the row first; where a receipt has come meanwhile, the receipt stands. */
+  async #resolveRow(command: ResolveCommand): Promise<void> {
+    const { targetId, resolution, permalink } = command;
+    if (resolution === 'resend') return;
+    const { tenantId, postId } = this.#state;
+    const row = await resolveRow({ tenantId, postId, targetId, resolution, permalink });
+    if (row.kind !== 'published' || resolution === 'published') return;
+    const { publicId, publishedAtMs } = row;
+    await this.setTarget(targetId, {
+      ...{ phase: 'PUBLISHED', publicId, permalink: row.permalink, publishedAtMs, error: null },
+    });
+    throw refusal('not-unconfirmed', 'The receipt has come meanwhile: the target was published');
+  }
+
   async #disarmFor(command: Command): Promise<void> {
     const armed = this.#state.targets.filter((target) => target.phase === 'ARMING');
     if (!takesBackArmed(command) || armed.length === 0) return;
@@ -230,7 +245,7 @@ const senderOf = ({ kind, commandId, actor }: Command) => ({ kind, commandId, me
 const takesBackArmed = (command: Command): boolean =>
   command.kind === 'decide'
     ? command.verdict === 'reject'
-    : command.kind !== 'submit' && command.kind !== 'retry';
+    : command.kind !== 'submit' && command.kind !== 'retry' && command.kind !== 'resolve';
 
 const withWaiting = (state: PostState, targetIds: readonly string[]): PostState => ({
   ...state,

@@ -13,7 +13,8 @@ const rows = {
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s' },
 } as const;
 
-const { projectPost, disarmTargets, findMember, recordVerdict } = proxyActivities<Activities>(rows);
+const { projectPost, disarmTargets, findMember, recordVerdict, resolveTarget } =
+  proxyActivities<Activities>(rows);
 
 export { recordVerdict };
 
@@ -47,6 +48,7 @@ function localFirst<Input, Result>(
 
 export const project = localFirst(local.projectPost, projectPost);
 export const disarm = localFirst(local.disarmTargets, disarmTargets);
+export const resolveRow = localFirst(local.resolveTarget, resolveTarget);
 export const lookUpMember = localFirst(local.findMember, findMember);
 
 /** Uploads and containers: repeatable, slow, kept alive by heartbeats. */

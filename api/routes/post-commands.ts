@@ -8,6 +8,7 @@ import {
   type PostAnswer,
   postAnswerSchema,
   publishNowInputSchema,
+  resolveInputSchema,
   retryInputSchema,
   scheduleInputSchema,
 } from '../schemas/posts.ts';
@@ -15,6 +16,7 @@ import {
   cancelPost,
   decidePost,
   publishPostNow,
+  resolvePost,
   retryPost,
   schedulePost,
   submitPost,
@@ -135,6 +137,15 @@ export const postCommandRoutes: readonly Route[] = [
     body: retryInputSchema,
     problems: ['not-submitted', 'nothing-to-retry'],
     run: (context, postId, { targetIds }) => retryPost(context, postId, targetIds ?? null),
+  }),
+  commandRoute({
+    operationId: 'resolvePost',
+    verb: 'resolve',
+    summary: 'Say what became of a target that is UNCONFIRMED',
+    description: 'Nobody could tell whether the platform took it: a person looks at the account and decides.',
+    body: resolveInputSchema,
+    problems: ['not-submitted', 'not-unconfirmed', 'permalink-required'],
+    run: resolvePost,
   }),
   commandRoute({
     operationId: 'cancelPost',

@@ -1,3 +1,4 @@
+import { resolutions } from '../../domain/commands.ts';
 import { type BlockCode, blockCodes } from '../../domain/lifecycle.ts';
 import { latenessRules } from '../../domain/policy.ts';
 import { accountKinds, gates, platforms, postStatuses, postTypes, roles } from '../../domain/post.ts';
@@ -102,6 +103,22 @@ export const retryInputSchema = z
     targetIds: z.array(id()).min(1).max(20).optional().openapi({ description: 'Default: all that failed' }),
   })
   .openapi('Retry');
+export const resolveInputSchema = z
+  .strictObject({
+    targetId: id(),
+    resolution: z.enum(resolutions).openapi({
+      description:
+        '`published`: it stands there (name the permalink). `absent`: it does not, the target has failed. `resend`: send it once more.',
+    }),
+    permalink: z
+      .url({ protocol: /^https?$/, error: 'Must be an http(s) address' })
+      .max(2_000)
+      .nullable()
+      .default(null)
+      .openapi({ description: 'Required for `published`' }),
+  })
+  .openapi('Resolve');
+export type ResolveInput = z.infer<typeof resolveInputSchema>;
 export const cancelInputSchema = z
   .strictObject({ reason: z.string().trim().max(500).nullable().default(null) })
   .openapi('Cancel');

@@ -17,7 +17,7 @@ import { newPostState } from '../../domain/post-state.ts';
 import { digestOf } from '../ids.ts';
 import { notFound, Problem } from '../problems.ts';
 import type { RequestContext } from '../route.ts';
-import type { DecisionInput, PostAnswer, ScheduleInput } from '../schemas/posts.ts';
+import type { DecisionInput, PostAnswer, ResolveInput, ScheduleInput } from '../schemas/posts.ts';
 import { checkDueTime, refuseIfAny, revisionRefOf, runTargetOf } from './post-parts.ts';
 import { answerOfRow, runCommand } from './run-command.ts';
 import { policyOfProfiles, submitDraft } from './submit-post.ts';
@@ -183,6 +183,16 @@ export async function retryPost(
 ): Promise<PostAnswer> {
   await requireSubmitted(context, postId);
   return runCommand(context, postId, { kind: 'retry', ...commandBase(context), targetIds });
+}
+
+/** A person's word on a target whose outcome nobody could tell. */
+export async function resolvePost(
+  context: RequestContext,
+  postId: string,
+  input: ResolveInput,
+): Promise<PostAnswer> {
+  await requireSubmitted(context, postId);
+  return runCommand(context, postId, { kind: 'resolve', ...commandBase(context), ...input });
 }
 
 /** Cancels what has not been sent; a draft that was never submitted is cancelled on its row. */

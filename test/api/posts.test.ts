@@ -260,6 +260,7 @@ test('refuses commands on drafts that need a run, and cancels and schedules draf
     ['withdraw', undefined],
     ['publish-now', { hash }],
     ['retry', {}],
+    ['resolve', { targetId: post.targets[0].id, resolution: 'absent' }],
     ['decisions', { gate: 'publish', verdict: 'approve', hash }],
   ] as const) {
     const reply = await command(post.id, verb, body);
@@ -274,6 +275,21 @@ test('refuses commands on drafts that need a run, and cancels and schedules draf
   expect(cancelled.body.post).toMatchObject({ status: 'CANCELLED', blockedOn: [] });
   const closed = await command(post.id, 'submit', undefined);
   expect([closed.status, closed.body.code]).toEqual([409, 'post-closed']);
+});
+
+test('takes the word of a person only on a target whose outcome is in doubt', async () => {
+  const { body: post } = await createPost({ submit: true });
+  const targetId = post.targets[0].id;
+  const sure = await command(post.id, 'resolve', { targetId, resolution: 'absent' });
+  expect([sure.status, sure.body.code]).toEqual([409, 'not-unconfirmed']);
+  for (const body of [
+    { targetId, resolution: 'perhaps' },
+    { targetId, resolution: 'published', permalink: 'javascript:alert(1)' },
+    { resolution: 'absent' },
+  ]) {
+    const wrong = await command(post.id, 'resolve', body);
+    expect([wrong.status, wrong.body.code]).toEqual([400, 'invalid-request']);
+  }
 });
 
 test('withdraws, edits and submits again', async () => {

@@ -4,6 +4,7 @@ import type {
   DecideCommand,
   EditCommand,
   PublishNowCommand,
+  ResolveCommand,
   RetryCommand,
   ScheduleCommand,
   SubmitCommand,
@@ -177,6 +178,18 @@ export const retry = (
   kind: 'retry',
   ...base(author),
   targetIds,
+  ...fields,
+});
+export const resolve = (
+  targetId: string,
+  resolution: ResolveCommand['resolution'],
+  fields: Fields<ResolveCommand> = {},
+): ResolveCommand => ({
+  kind: 'resolve',
+  ...base(author),
+  targetId,
+  resolution,
+  permalink: resolution === 'published' ? 'https://example.com/post' : null,
   ...fields,
 });
 export const cancel = (fields: Fields<CancelCommand> = {}): CancelCommand => ({

@@ -43,12 +43,15 @@ const events: Record<string, { event: PublicationEvent; row?: Partial<Publicatio
   'cannot tell, fourth': { event: { kind: 'cannot-tell', final: false }, row: { findTries: 3 } },
   'cannot tell, fifth': { event: { kind: 'cannot-tell', final: false }, row: { findTries: 4 } },
   'cannot tell, ever': { event: { kind: 'cannot-tell', final: true } },
+  'resolved: published': { event: { kind: 'resolved', resolution: 'published' } },
+  'resolved: absent': { event: { kind: 'resolved', resolution: 'absent' } },
 };
 
 /**
  * The whole table. `ARMED 8`: moves there with fence 8; `+` in a new cycle. `=`: stays, with the counter it raises.
  * What begins with `!` is refused: !sending already-publishing, !out already-published, !ask needs-reconcile,
- * !person needs-person, !old superseded, !armed not-armed, !sent not-sending, !known not-unknown.
+ * !person needs-person, !old superseded, !armed not-armed, !sent not-sending, !known not-unknown,
+ * !sure not-unconfirmed.
  */
 const table = `
 event                      | none    | ARMED      | DISARMED | SENDING       | NOT_SENT    | UNKNOWN       | PUBLISHED | REFUSED  | UNCONFIRMED
@@ -76,6 +79,8 @@ cannot tell                | !known  | !known     | !known   | !known        | !
 cannot tell, fourth        | !known  | !known     | !known   | !known        | !known      | = tries 4     | !out      | !known   | !known
 cannot tell, fifth         | !known  | !known     | !known   | !known        | !known      | UNCONFIRMED 7 | !out      | !known   | !known
 cannot tell, ever          | !known  | !known     | !known   | !known        | !known      | UNCONFIRMED 7 | !out      | !known   | !known
+resolved: published        | !sure   | !sure      | !sure    | !sure         | !sure       | !sure         | !out      | !sure    | PUBLISHED 7
+resolved: absent           | !sure   | !sure      | !sure    | !sure         | !sure       | !sure         | !out      | !sure    | REFUSED 7
 `;
 
 const [heading, ...lines] = table
@@ -96,6 +101,7 @@ const refusals = {
   '!armed': 'not-armed',
   '!sent': 'not-sending',
   '!known': 'not-unknown',
+  '!sure': 'not-unconfirmed',
 };
 
 /** The move that a cell of the table means. */
@@ -112,7 +118,7 @@ describe('the table of the publication row', () => {
   it('has a column for every state and for no row at all, and every event in all of them', () => {
     expect([...states].sort()).toEqual(['none', ...publicationStates].sort());
     expect(lines.map(([name]) => name)).toEqual(Object.keys(events));
-    expect(cells).toHaveLength(24 * 9);
+    expect(cells).toHaveLength(26 * 9);
   });
 
   it.each(cells)('%s in %s: %s', (name, state, cell) => {

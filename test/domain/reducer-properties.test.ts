@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Command } from '../../domain/commands.ts';
+import { type Command, resolutions } from '../../domain/commands.ts';
 import { evaluate, isReadyButForTime } from '../../domain/lifecycle.ts';
 import { latenessRules, type PolicyLayer } from '../../domain/policy.ts';
 import { type Gate, gates } from '../../domain/post.ts';
@@ -18,6 +18,7 @@ import {
   publishNow,
   Random,
   reject,
+  resolve,
   retry,
   revisionRef,
   schedule,
@@ -135,9 +136,10 @@ class Life {
     if (any < 0.73) return this.#edit(by, fields);
     if (any < 0.78) return schedule(this.nowMs + random.pick([-hour, hour, 4 * hour]), fields);
     if (any < 0.85) return publishNow({ ...fields, hash: hash('publish') });
-    if (any < 0.91) return retry(random.pick([null, ['a'], ['b', 'c']]), fields);
-    if (any < 0.92) return withdraw(fields);
-    if (any < 0.93) return cancel(fields);
+    if (any < 0.89) return retry(random.pick([null, ['a'], ['b', 'c']]), fields);
+    if (any < 0.92) return resolve(random.pick(['a', 'b']), random.pick([...resolutions]), fields);
+    if (any < 0.93) return withdraw(fields);
+    if (any < 0.94) return cancel(fields);
     const dueAtMs = random.pick([null, this.nowMs + hour]);
     return submit({ ...fields, revision: state.revision, dueAtMs });
   }
@@ -264,8 +266,14 @@ function checkTargets(before: PostState, state: PostState, command: Command): vo
     const isRetried = command.kind === 'retry' && was.phase === 'FAILED' && is.phase === 'WAITING';
     const isCancelled =
       command.kind === 'cancel' && ['WAITING', 'FAILED'].includes(was.phase) && is.phase === 'CANCELLED';
-    must(isRetried || isCancelled || is.phase === was.phase, `${command.kind} leaves ${was.phase} alone`);
-    must(is.cycle === was.cycle + (isRetried ? 1 : 0), 'only a retry mints a cycle');
+    const isResolved =
+      command.kind === 'resolve' && was.phase === 'UNCONFIRMED' && is.targetId === command.targetId;
+    const isResent = isResolved && command.resolution === 'resend';
+    must(
+      isRetried || isCancelled || isResolved || is.phase === was.phase,
+      `${command.kind} leaves ${was.phase} alone`,
+    );
+    must(is.cycle === was.cycle + (isRetried || isResent ? 1 : 0), 'only a person mints a cycle');
   }
 }
 
@@ -349,7 +357,17 @@ it(`keeps its promises in ${sequences} random lives of up to ${longest} commands
   const rare = (name: string, times: number) => (reached.get(name) ?? 0) < times;
   expect(rare('ready', 500)).toBe(false);
   const statuses = ['PUBLISHING', 'PUBLISHED', 'PARTIALLY_PUBLISHED', 'FAILED', 'UNCONFIRMED', 'EXPIRED'];
-  const kinds = ['submit', 'withdraw', 'decide', 'edit', 'schedule', 'publishNow', 'retry', 'cancel'];
+  const kinds = [
+    'submit',
+    'withdraw',
+    'decide',
+    'edit',
+    'schedule',
+    'publishNow',
+    'retry',
+    'resolve',
+    'cancel',
+  ];
   const wanted = [...statuses, 'CANCELLED', 'DRAFT', 'APPROVED', ...kinds.map((kind) => `${kind} accepted`)];
   expect(wanted.filter((name) => rare(name, 25))).toEqual([]);
 });

@@ -28,6 +28,7 @@ import {
   refusalOf,
   reject,
   rejected,
+  resolve,
   retry,
   revisionRef,
   schedule,
@@ -778,6 +779,20 @@ describe('a refusal', () => {
     ],
     ['nothing-to-retry', 'retry another target', sending('FAILED', 'PUBLISHED'), retry(['b'])],
     ['nothing-to-retry', 'retry no target', sending('FAILED'), retry([])],
+    ['not-unconfirmed', 'resolve what is known', sending('FAILED', 'UNCONFIRMED'), resolve('a', 'absent')],
+    ['not-unconfirmed', 'resolve no target', sending('UNCONFIRMED'), resolve('z', 'resend')],
+    [
+      'permalink-required',
+      'declare published without saying where',
+      sending('UNCONFIRMED'),
+      resolve('a', 'published', { permalink: null }),
+    ],
+    [
+      'post-closed',
+      'resend what has been cancelled',
+      readyState({ cancelledAtMs: now, ...phases('UNCONFIRMED') }),
+      resolve('a', 'resend'),
+    ],
     ['due-time-passed', 'schedule for the past', postState(), schedule(now - 1)],
   ];
 
@@ -793,6 +808,7 @@ describe('a refusal', () => {
     schedule: schedule(dueAt),
     publishNow: publishNow(),
     retry: retry(null),
+    resolve: resolve('a', 'absent'),
     cancel: cancel(),
   };
   it.each(commandKinds)('meets %s on every closed post', (kind) => {
@@ -807,13 +823,49 @@ describe('a refusal', () => {
 
   it('is tested for every code that the reducer gives', () => {
     const tested = new Set([...cases.map(([code]) => code), 'post-closed']);
-    // There is no command yet that could miss a due time.
     expect(refusalCodes.filter((code) => !tested.has(code))).toEqual([]);
   });
 
   it('stops at a command it does not know', () => {
     const burn = { ...cancel(), kind: 'burn' } as unknown as Command;
     expect(() => refusalOf(postState(), burn)).toThrow('Unknown command');
+  });
+});
+
+describe('resolve', () => {
+  const doubtful = (fields = {}) => readyState({ ...fields, ...phases('UNCONFIRMED', 'PUBLISHED') });
+  const resolved = (state: PostState, resolution: 'published' | 'absent' | 'resend') =>
+    stateAfter(state, resolve('a', resolution));
+
+  it('takes the word of a person who found the post, with its address', () => {
+    const state = resolved(doubtful(), 'published');
+    expect(state.targets[0]).toMatchObject({
+      phase: 'PUBLISHED',
+      permalink: 'https://example.com/post',
+      cycle: 1,
+    });
+    expect(evaluate(state).status).toBe('PUBLISHED');
+  });
+
+  it('fails a target that is not there, so that it may be retried', () => {
+    const state = resolved(doubtful(), 'absent');
+    expect(evaluate(state).status).toBe('PARTIALLY_PUBLISHED');
+    expect(state.targets[0]?.error?.code).toBe('declared-absent');
+    expect(stateAfter(state, retry(['a'])).targets[0]).toMatchObject({ phase: 'WAITING', cycle: 2 });
+  });
+
+  it('sends once more in a cycle of its own', () => {
+    expect(resolved(doubtful(), 'resend').targets[0]).toMatchObject({
+      phase: 'WAITING',
+      cycle: 2,
+      error: null,
+    });
+  });
+
+  it('settles a post that was cancelled meanwhile, and sends nothing more', () => {
+    const cancelled = doubtful({ cancelledAtMs: now });
+    expect(resolved(cancelled, 'published').targets[0]?.phase).toBe('PUBLISHED');
+    expect(resolved(cancelled, 'absent').targets[0]?.phase).toBe('CANCELLED');
   });
 });
 
@@ -826,6 +878,7 @@ describe('what every accepted command does', () => {
     schedule: [readyState(), schedule(dueAt + hour)],
     publishNow: [readyState(), publishNow()],
     retry: [readyState(phases('FAILED')), retry(null)],
+    resolve: [readyState(phases('UNCONFIRMED')), resolve('a', 'published')],
     cancel: [readyState(), cancel()],
   };
 

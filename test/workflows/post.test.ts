@@ -298,6 +298,44 @@ test('leaves the doubtful post of a LinkedIn member to a person', async () => {
   expect(await replayNow(world, post.postId, 'member-unconfirmed')).toBeNull();
 });
 
+test.each([
+  ['published', 'PUBLISHED', 1],
+  ['absent', 'FAILED', 1],
+  ['resend', 'PUBLISHED', 2],
+] as const)("takes a person's word on a doubtful post: %s", async (resolution, status, sentTimes) => {
+  const started = await start({ copy: `Doubtful, then ${resolution}` }, 'member');
+  const { post, profile } = started;
+  const accepted = resolution === 'published' ? 'accept-then-reset' : 'reset-before-accept';
+  await control(world, '/faults', {
+    ...{
+      platform: 'linkedin',
+      operation: 'linkedin.posts.create',
+      kind: accepted,
+      externalId: profile.externalId,
+    },
+  });
+  await approve(world, post.postId, ['content', 'publish']);
+  await world.sleep(8 * day);
+  await eventually(async () => (await statusOf(started)) === 'UNCONFIRMED');
+  const { targetId } = post.input.post.targets[0]!;
+  const permalink = resolution === 'published' ? 'https://www.linkedin.com/feed/update/urn:li:share:1' : null;
+  await command(world, post.postId, {
+    ...{ kind: 'resolve', actor: world.members.author, targetId, resolution, permalink },
+  });
+  await eventually(async () => (await statusOf(started)) === status);
+  expect(await texts(started)).toHaveLength(resolution === 'absent' ? 0 : 1);
+  const publications = await world.tenant
+    .selectFrom('publications')
+    .select(['cycle', 'state', 'permalink'])
+    .where('post_id', '=', post.postId)
+    .orderBy('cycle')
+    .execute();
+  expect(publications).toHaveLength(sentTimes);
+  expect(publications.at(-1)?.state).toBe(resolution === 'absent' ? 'REFUSED' : 'PUBLISHED');
+  if (permalink) expect(publications[0]?.permalink).toBe(permalink);
+  expect(await replayNow(world, post.postId, `doubtful-${resolution}`)).toBeNull();
+});
+
 test('commits the same Instagram container again when the first call never took effect', async () => {
   const started = await startCarousel();
   const { post, profile, handle } = started;
