@@ -91,7 +91,8 @@ export type ReconcileTargetResult =
   | {
       readonly kind: 'not-sent';
       readonly error: TargetError;
-      readonly retryAfterMs: null;
+      /** 0 where only the holder was lost; `null` leaves it to the back-off. */
+      readonly retryAfterMs: 0 | null;
       readonly handleIsDead: boolean;
     };
 

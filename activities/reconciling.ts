@@ -2,6 +2,7 @@ import { log } from '@temporalio/activity';
 import type { FindResult, Receipt } from '../adapters/platforms/publisher.ts';
 import { findNewestPublication, type PublicationRow, settlePublication } from '../db/publications.ts';
 import type { TenantDatabase } from '../db/tenant-database.ts';
+import { prepareLeadMs } from '../domain/leads.ts';
 import { unreachable } from '../domain/post.ts';
 import type { PublicationEvent } from '../domain/publication.ts';
 import type { ReconcileTargetResult, TargetInput } from './contract.ts';
@@ -17,12 +18,14 @@ export async function reconcile(
   input: TargetInput,
 ): Promise<ReconcileTargetResult> {
   const row = await findNewestPublication(publishing.database, input.postId, input.targetId);
-  if (!row) return notSent('Nothing had been armed', false);
+  if (!row) return nothingSent('Nothing had been armed');
   switch (row.state) {
     case 'ARMED':
     case 'DISARMED':
+      // Only its holder was lost: the next arm comes at once, and costs none of the tries.
+      return nothingSent('Nothing was sent');
     case 'NOT_SENT':
-      return notSent(row.error_message ?? 'Nothing was sent', row.handle === null);
+      return notSent(row.error_message ?? 'Nothing was sent', row.handle === null && isPrepared(publishing));
     case 'PUBLISHED':
     case 'REFUSED':
     case 'UNCONFIRMED':
@@ -36,6 +39,13 @@ export async function reconcile(
       return unreachable(row.state, 'publication state');
   }
 }
+
+const isPrepared = ({ account, content }: PublishingContext): boolean =>
+  prepareLeadMs(account.platform, content.type) !== null;
+
+const nothingSent = (message: string): ReconcileTargetResult => ({
+  ...{ kind: 'not-sent', error: { code: 'unavailable', message }, retryAfterMs: 0, handleIsDead: false },
+});
 
 const notSent = (message: string, handleIsDead: boolean): ReconcileTargetResult => ({
   kind: 'not-sent',

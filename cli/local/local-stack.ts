@@ -8,6 +8,7 @@ import type { Environment } from '../config.ts';
 import { searchAttributeTypes } from '../search-attributes.ts';
 import { type Stack, startStack } from '../stack/index.ts';
 import { createSupervisor, startProcess } from '../stack/managed-process.ts';
+import { createPortChooser } from '../stack/ports.ts';
 import { provideWorkflowBundle } from '../workflow-bundle.ts';
 import { removeRunning, writeRunning } from './running.ts';
 import { type LocalSecrets, localSecrets } from './secrets.ts';
@@ -70,7 +71,7 @@ async function startParts(
     hours: 24 * 30,
   });
   // The codec's address is handed to the Web UI's server before our API listens, so its port is chosen first.
-  const apiPort = await choosePort(report, 'API', ports.api);
+  const apiPort = await createPortChooser(report).choose({ label: 'API', preferred: ports.api });
   const stack = await startStack({
     stateDir: join(stateDir, 'stack'),
     cacheDir,
@@ -144,11 +145,6 @@ async function startParts(
 }
 
 const workerReadyFile = (stateDir: string) => join(stateDir, 'worker.ready');
-
-async function choosePort(report: (line: string) => void, label: string, preferred: number): Promise<number> {
-  const { createPortChooser } = await import('../stack/ports.ts');
-  return createPortChooser(report).choose({ label, preferred });
-}
 
 async function prepareDatabase(stack: Stack, secrets: LocalSecrets) {
   const databases = await bootstrapDatabase({
