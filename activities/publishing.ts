@@ -10,6 +10,7 @@ import {
 import { forTenant } from '../db/tenant-database.ts';
 import { prepareLeadMs } from '../domain/leads.ts';
 import { unreachable } from '../domain/post.ts';
+import { declaredAbsent } from '../domain/post-state.ts';
 import type {
   ArmTargetInput,
   ArmTargetResult,
@@ -156,7 +157,7 @@ export function createPublishingActivities(dependencies: ActivityDependencies) {
         { kind: 'resolved', resolution: input.resolution },
         isPublished
           ? { permalink: input.permalink, publishedAt: await clock.now() }
-          : { error: { code: 'declared-absent', message: 'A person did not find it there' } },
+          : { error: declaredAbsent },
       );
       return settledFrom(settled);
     },

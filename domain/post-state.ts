@@ -70,6 +70,12 @@ export interface TargetError {
   readonly message: string;
 }
 
+/** The error of a target that a person did not find at the platform, in the run and in its publication row. */
+export const declaredAbsent: TargetError = {
+  code: 'declared-absent',
+  message: 'A person did not find it there',
+};
+
 export interface TargetState {
   readonly targetId: string;
   readonly profileId: string;

@@ -18,6 +18,7 @@ import { isLate, lateRule, mediaNeeded } from './lifecycle.ts';
 import { mayDecide } from './policy.ts';
 import { type Gate, gates, unreachable } from './post.ts';
 import {
+  declaredAbsent,
   type GateState,
   gatesOf,
   hashFor,
@@ -360,8 +361,6 @@ function resolve(state: PostState, command: ResolveCommand, nowMs: number): Redu
     }),
   ]);
 }
-
-const declaredAbsent = { code: 'declared-absent', message: 'A person did not find it there' };
 
 function resolvedFields(
   command: ResolveCommand,

@@ -182,6 +182,7 @@ async function readText(response: Response, maxBytes: number, what: string): Pro
     if (done) return Buffer.concat(chunks).toString('utf8');
     size += value.byteLength;
     if (size > maxBytes) {
+      // The rest is not wanted; that the connection breaks meanwhile changes nothing.
       reader.cancel().catch(() => {});
       // The status alone still decides about a refusal; only an answer we would have to read is lost.
       if (response.status >= 400) return '';

@@ -1,3 +1,4 @@
+import { isTimeZone } from '../../domain/time-zone.ts';
 import { problemCodes } from '../problems.ts';
 import { z } from '../zod.ts';
 
@@ -22,17 +23,6 @@ export const timeZone = () =>
       params: { code: 'unknown-time-zone' },
     })
     .openapi({ example: 'Europe/Berlin' });
-
-function isTimeZone(zone: string): boolean {
-  // Offsets and abbreviations are no places: they know no daylight saving.
-  if (zone !== 'UTC' && !/^[A-Za-z_]+(\/[A-Za-z0-9_+-]+)+$/.test(zone)) return false;
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: zone });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** How many items a page holds, and where it begins. */
 export const pageQuery = {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { latenessRules } from '../../domain/policy.ts';
 import { accountKinds, gates, platforms, postTypes, roles } from '../../domain/post.ts';
+import { isTimeZone } from '../../domain/time-zone.ts';
 
 /** The fields of a campaign file, one schema each, so that every field is judged by itself. */
 
@@ -15,17 +16,6 @@ const by = key;
 const list = (most: number) => z.array(z.unknown()).max(most, `must have at most ${most} entries`);
 
 const timeZone = z.string().refine(isTimeZone, 'must be an IANA time zone, e.g. Europe/Berlin');
-
-function isTimeZone(zone: string): boolean {
-  // Offsets and abbreviations are no places: they know no daylight saving.
-  if (zone !== 'UTC' && !/^[A-Za-z_]+(\/[A-Za-z0-9_+-]+)+$/.test(zone)) return false;
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: zone });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 const atMostFields = (most: number) =>
   z

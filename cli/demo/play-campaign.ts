@@ -136,6 +136,7 @@ async function createPost(cast: Cast, post: CampaignPost, startedAtMs: number): 
     dueAt: dueAt.toISOString(),
   });
   const script = playScript(cast, created.id, post.script);
+  // Whoever follows the post awaits this and reports its failure; until then it is not an unhandled one.
   script.catch(() => {});
   return { key: post.key, postId: created.id, dueAt, goesOut: post.goesOut, script };
 }

@@ -14,9 +14,7 @@ import sharp from 'sharp';
 import { createEnvelopes } from '../../adapters/secrets/envelope.ts';
 import { createPayloadCodec } from '../../adapters/secrets/payload-codec.ts';
 import { parseKeyring } from '../../cli/config.ts';
-import { searchAttributeTypes } from '../../cli/search-attributes.ts';
 import { type ManagedProcess, startProcess } from '../../cli/stack/managed-process.ts';
-import { ensureSearchAttributes } from '../../cli/stack/servers/temporal.ts';
 import { payloadKeys } from '../../cli/wiring.ts';
 import type { AccountKind, Gate, Platform, Role } from '../../domain/post.ts';
 import type { PostState } from '../../domain/post-state.ts';
@@ -26,6 +24,7 @@ import { maintenanceScheduleId, postWorkflowId } from '../../workflows/ids.ts';
 import { stateQuery } from '../../workflows/messages.ts';
 import { startTestDatabase, type TestDatabase } from './database.ts';
 import { testEndpoints } from './endpoints.ts';
+import { registerNamespace } from './namespace.ts';
 
 /** One answer of the interface, as its caller saw it. */
 export interface Reply {
@@ -273,27 +272,6 @@ export async function startLive({ armLeadMs = 500, worker = true }: LiveOptions 
   } catch (error) {
     await stop();
     throw error;
-  }
-}
-
-/** Task queues are shared by everybody in a namespace: with one of its own, no other file's worker takes the work. */
-async function registerNamespace(address: string): Promise<string> {
-  const namespace = `live-${randomUUID()}`;
-  const connection = await Connection.connect({ address });
-  try {
-    await connection.workflowService.registerNamespace({
-      namespace,
-      workflowExecutionRetentionPeriod: { seconds: 86_400 as never },
-    });
-    await within(20_000, `namespace ${namespace}`, async () => {
-      await ensureSearchAttributes({ address, namespace, searchAttributes: searchAttributeTypes });
-      const client = new Client({ connection, namespace });
-      await client.workflow.count('PostStatus = "DRAFT" AND TenantId = "none"');
-      return true;
-    });
-    return namespace;
-  } finally {
-    await connection.close();
   }
 }
 

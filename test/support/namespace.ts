@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Connection } from '@temporalio/client';
+import { Client, Connection } from '@temporalio/client';
 import { searchAttributeTypes } from '../../cli/search-attributes.ts';
 import { ensureSearchAttributes } from '../../cli/stack/servers/temporal.ts';
 
@@ -12,18 +12,21 @@ export async function registerNamespace(address: string): Promise<string> {
       namespace,
       workflowExecutionRetentionPeriod: { seconds: 86_400 as never },
     });
+    await untilKnown(async () => {
+      await ensureSearchAttributes({ address, namespace, searchAttributes: searchAttributeTypes });
+      await new Client({ connection, namespace }).workflow.count(
+        'PostStatus = "DRAFT" AND TenantId = "none"',
+      );
+    });
   } finally {
     await connection.close();
   }
-  await untilKnown(() =>
-    ensureSearchAttributes({ address, namespace, searchAttributes: searchAttributeTypes }),
-  );
   return namespace;
 }
 
 /** A new namespace reaches the server's own caches a moment later. */
 async function untilKnown(work: () => Promise<void>): Promise<void> {
-  for (let left = 100; ; left -= 1) {
+  for (let left = 200; ; left -= 1) {
     try {
       return await work();
     } catch (error) {
