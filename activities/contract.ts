@@ -22,14 +22,42 @@ export interface TargetInput {
   readonly approvedHash: string;
 }
 
+export interface ProjectResult {
+  /** The tenant's version of all policies. */
+  readonly policyVersion: number;
+  /** The holds that stand against any target, sorted. */
+  readonly holdIds: readonly string[];
+}
+
+export interface ReadConditionsInput {
+  readonly tenantId: string;
+  readonly postId: string;
+  /** The policies the run has resolved already. */
+  readonly knownVersion: number;
+}
+
 export interface ArmTargetInput extends TargetInput {
   readonly cycle: number;
   readonly version: number;
   readonly dueAtMs: number;
+  readonly policyVersion: number;
+  /** The instant the platform's rate gave an earlier call; `null` for none. */
+  readonly admittedAtMs: number | null;
+  /** What is admitted later than this many milliseconds from now is not armed yet. */
+  readonly armLeadMs: number;
 }
 
 export type ArmTargetResult =
-  | { readonly kind: 'armed'; readonly publicationId: string; readonly fence: number }
+  | {
+      readonly kind: 'armed';
+      readonly publicationId: string;
+      readonly fence: number;
+      readonly sendAtMs: number;
+    }
+  /** Nothing is armed: the platform's rate admits it only then. */
+  | { readonly kind: 'admitted-later'; readonly sendAtMs: number }
+  /** Nothing is armed: a hold stands, or the policies are others than the run knows. */
+  | { readonly kind: 'conditions-changed' }
   | { readonly kind: 'superseded' }
   | { readonly kind: 'needs-reconcile' }
   /** What was prepared has expired or was dropped. */
@@ -40,6 +68,7 @@ export interface ReleaseTargetInput extends TargetInput {
   readonly publicationId: string;
   readonly fence: number;
   readonly dueAtMs: number;
+  readonly sendAtMs: number;
 }
 
 export interface Published {

@@ -13,6 +13,7 @@ import type { ObjectStorage } from '../adapters/storage/s3.ts';
 import { findPublishContent, type PublishContent } from '../db/publish-content.ts';
 import { forTenant, type TenantDatabase } from '../db/tenant-database.ts';
 import { OutcomeError } from '../domain/outcome.ts';
+import type { Rates } from '../domain/rates.ts';
 import { hashRevision } from '../domain/revision.ts';
 import type { Clock } from './clock.ts';
 import { failureTypes, type TargetInput } from './contract.ts';
@@ -25,6 +26,8 @@ export interface ActivityDependencies {
   readonly registry: Registry;
   readonly storage: Pick<ObjectStorage, 'presignDownload' | 'read'>;
   readonly envelopes: Envelopes;
+  /** What the platforms are sent at most. */
+  readonly rates: Rates;
   /** To start runs from the outbox and to look at open runs; absent where no maintenance runs. */
   readonly runs?: RunDirectory;
   /** Told of each step of a publication; where a test stops the process. */

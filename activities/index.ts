@@ -1,5 +1,6 @@
 import type { ActivityDependencies } from './dependencies.ts';
 import { createMaintenanceActivities } from './maintenance.ts';
+import { createPokingActivities } from './poking.ts';
 import { createProjectionActivities } from './projection.ts';
 import { createPublishingActivities } from './publishing.ts';
 
@@ -8,6 +9,7 @@ export const createActivities = (dependencies: ActivityDependencies) => ({
   ...createProjectionActivities(dependencies),
   ...createPublishingActivities(dependencies),
   ...createMaintenanceActivities(dependencies),
+  ...createPokingActivities(dependencies),
 });
 
 export type Activities = ReturnType<typeof createActivities>;

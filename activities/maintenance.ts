@@ -17,6 +17,10 @@ import type { ActivityDependencies } from './dependencies.ts';
 export interface RunDirectory {
   /** Starts a run from an outbox row's input. A run that exists already is a success. */
   readonly start: (input: unknown) => Promise<void>;
+  /** Starts the workflow that tells a tenant's open posts to look again; one that exists already is a success. */
+  readonly startPoke: (input: { tenantId: string; requestId: string }) => Promise<void>;
+  /** Tells one post's run to look at its conditions again; a post without an open run needs no telling. */
+  readonly poke: (tenantId: string, postId: string) => Promise<void>;
   /** The newest run of a post: `missing` when Temporal knows none. */
   readonly describe: (tenantId: string, postId: string) => Promise<RunDescription>;
 }
@@ -88,8 +92,11 @@ async function relayOne(pool: pg.Pool, runs: RunDirectory, { tenantId, id }: Ten
   const database = forTenant(pool, tenantId);
   const row = await findOutbox(database, id);
   if (!row || row.done_at) return false;
-  await runs.start(row.input);
-  await markOutboxDone(database, id);
+  if (row.kind === 'poke-posts') await runs.startPoke({ tenantId, requestId: id });
+  else {
+    await runs.start(row.input);
+    await markOutboxDone(database, id);
+  }
   return true;
 }
 

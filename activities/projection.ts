@@ -1,17 +1,24 @@
 import { activityInfo } from '@temporalio/activity';
+import { findConditions } from '../db/conditions.ts';
 import { findActiveMember } from '../db/members.ts';
 import { projectPost } from '../db/projections.ts';
 import { forTenant } from '../db/tenant-database.ts';
-import type { MemberFacts, ProjectInput } from './contract.ts';
+import type { PostConditions } from '../domain/conditions.ts';
+import type { MemberFacts, ProjectInput, ProjectResult, ReadConditionsInput } from './contract.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 
 export function createProjectionActivities({ pool }: ActivityDependencies) {
   return {
     /** Writes what the run knows into the post's rows. May run twice: rows take only a newer (epoch, version). */
-    async projectPost(input: ProjectInput): Promise<void> {
+    async projectPost(input: ProjectInput): Promise<ProjectResult> {
       const runId = activityInfo().workflowExecution?.runId;
       if (!runId) throw new Error('A projection belongs to a workflow run');
-      await projectPost(forTenant(pool, input.state.tenantId), { ...input, runId });
+      return projectPost(forTenant(pool, input.state.tenantId), { ...input, runId });
+    },
+
+    /** Reads what holds around a post: policies, holds, receipts that came late. */
+    async readConditions({ tenantId, ...post }: ReadConditionsInput): Promise<PostConditions> {
+      return findConditions(forTenant(pool, tenantId), { tenantId, ...post });
     },
 
     /** Looks a member up for a Signal, whose sender nobody has checked. `null`: no such active member. */

@@ -11,6 +11,7 @@ import { forTenant } from '../db/tenant-database.ts';
 import { prepareLeadMs } from '../domain/leads.ts';
 import { unreachable } from '../domain/post.ts';
 import { declaredAbsent } from '../domain/post-state.ts';
+import { bucketsFor } from '../domain/rates.ts';
 import type {
   ArmTargetInput,
   ArmTargetResult,
@@ -67,13 +68,17 @@ export function createPublishingActivities(dependencies: ActivityDependencies) {
       await setPreparation(database, { targetId: input.targetId, revisionId: input.revisionId, handle });
     },
 
-    /** Arms a target's row. May run twice: the same attempt finds its own row again. */
+    /**
+     * Arms a target's row, unless a hold stands, the policies have changed, or the platform's rate admits it only later.
+     * May run twice: the same attempt finds its own row again.
+     */
     async armTarget(input: ArmTargetInput): Promise<ArmTargetResult> {
       heartbeat();
       await failpoint('before-arm');
-      const { database, account, content } = await requirePublishing(dependencies, input);
+      const { database, account, content, stored } = await requirePublishing(dependencies, input);
       const { workflowExecution, activityId } = activityInfo();
-      const handle = await findPreparation(database, input.targetId, input.revisionId, await clock.now());
+      const now = await clock.now();
+      const handle = await findPreparation(database, input.targetId, input.revisionId, now);
       if (handle === null && prepareLeadMs(account.platform, content.type) !== null)
         return { kind: 'unprepared' };
       const armed = await armPublication(database, {
@@ -87,11 +92,24 @@ export function createPublishingActivities(dependencies: ActivityDependencies) {
         approvedHash: input.approvedHash,
         dueAt: new Date(input.dueAtMs),
         handle,
+        profileId: stored.profile.id,
+        platform: account.platform,
+        policyVersion: input.policyVersion,
+        admittedAt: input.admittedAtMs === null ? null : new Date(input.admittedAtMs),
+        buckets: bucketsFor(dependencies.rates, account.platform, stored.profile.id),
+        now,
+        armUntil: new Date(Math.max(now.getTime(), input.dueAtMs) + input.armLeadMs),
       });
       if (armed.kind === 'armed') await failpoint('armed');
       switch (armed.kind) {
-        case 'armed':
+        case 'armed': {
+          const { publicationId, fence, sendAt } = armed;
+          return { kind: 'armed', publicationId, fence, sendAtMs: sendAt.getTime() };
+        }
+        case 'admitted-later':
+          return { kind: 'admitted-later', sendAtMs: armed.sendAt.getTime() };
         case 'superseded':
+        case 'conditions-changed':
           return armed;
         case 'needs-reconcile':
           return { kind: 'needs-reconcile' };

@@ -1,6 +1,7 @@
 import { cancellationSignal, log } from '@temporalio/activity';
 import type { CallContext, Receipt } from '../adapters/platforms/publisher.ts';
 import { type PublicationRow, releasePublication, settlePublication } from '../db/publications.ts';
+import { delayProfile } from '../db/rates.ts';
 import type { TenantDatabase } from '../db/tenant-database.ts';
 import { meaningOfFailedCommit, OutcomeError } from '../domain/outcome.ts';
 import { unreachable } from '../domain/post.ts';
@@ -17,9 +18,9 @@ export async function release(
   failpoint: NonNullable<ActivityDependencies['failpoint']>,
 ): Promise<ReleaseTargetResult> {
   const { adapter, database } = publishing;
-  const dueAt = new Date(input.dueAtMs);
+  const [dueAt, sendAt] = [new Date(input.dueAtMs), new Date(input.sendAtMs)];
   for (;;) {
-    await dependencies.clock.waitUntil(dueAt, cancellationSignal());
+    await dependencies.clock.waitUntil(sendAt, cancellationSignal());
     // Taken before the claim leaves: the row's own deadline starts later, so this one is never the longer.
     const claimedAtMs = performance.now();
     const claim = await releasePublication(database, {
@@ -27,6 +28,7 @@ export async function release(
       fence: input.fence,
       approvedHash: input.approvedHash,
       dueAt,
+      sendAt,
       commitTimeoutMs: adapter.publisher.commitTimeoutMs,
       now: await dependencies.clock.sqlNow(),
     });
@@ -51,6 +53,7 @@ async function send(
   await failpoint('platform-answered');
   try {
     await writeVerdict(publishing.database, input.publicationId, input.fence, verdict);
+    await obeyDelay(publishing, row, verdict, dependencies);
   } catch (error) {
     log.warn('The verdict of a commit could not be written; it goes through the history', {
       error: String(error),
@@ -59,6 +62,18 @@ async function send(
   }
   await failpoint('receipt-committed');
   return resultOf(verdict);
+}
+
+/** A platform that asks for a pause gets it from everything else that is to go to the same profile, too. */
+async function obeyDelay(
+  { database }: PublishingContext,
+  row: PublicationRow,
+  verdict: UnrecordedVerdict,
+  { clock }: ActivityDependencies,
+): Promise<void> {
+  if (verdict.kind !== 'failed' || verdict.error.code !== 'rate-limited' || !verdict.retryAfterMs) return;
+  const until = new Date((await clock.now()).getTime() + verdict.retryAfterMs);
+  await delayProfile(database, row.profile_id, until);
 }
 
 /** The one call. Whatever happens in it ends as a verdict, never as an exception. */

@@ -1,5 +1,5 @@
 import { invalidRequest } from './read-request.ts';
-import type { z } from './zod.ts';
+import { z } from './zod.ts';
 
 /** A page's end as an opaque text. */
 export const encodeCursor = (position: readonly unknown[]): string =>
@@ -42,3 +42,6 @@ export function pageOf<Row, Item>(
   const nextCursor = rows.length > limit && last !== undefined ? encodeCursor(positionOf(last)) : null;
   return { items: shown.map(render), nextCursor };
 }
+
+/** A page's position where the list is ordered by id alone. */
+export const positionById = z.tuple([z.guid()]);

@@ -32,6 +32,10 @@ export const permissions = {
   getProfile: everyone,
   putProfilePolicy: admins,
 
+  placeHold: admins,
+  listHolds: everyone,
+  liftHold: admins,
+
   createMedia: designers,
   completeMedia: designers,
   getMedia: everyone,
@@ -53,6 +57,9 @@ export const permissions = {
   publishPostNow: managers,
   retryPost: managers,
   resolvePost: managers,
+  pausePost: managers,
+  resumePost: managers,
+  archivePost: managers,
   cancelPost: managers,
 } as const satisfies Record<string, Permission>;
 

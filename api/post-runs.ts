@@ -6,13 +6,21 @@ import {
   WorkflowNotFoundError,
 } from '@temporalio/common';
 import { type Command, type CommandAnswer, type RefusalCode, refusalCodes } from '../domain/commands.ts';
-import { mainTaskQueue, postWorkflowId } from '../workflows/ids.ts';
-import { type PostWorkflowInput, postWorkflowType, updates } from '../workflows/messages.ts';
+import { mainTaskQueue, pokeWorkflowId, postWorkflowId } from '../workflows/ids.ts';
+import {
+  type PokeInput,
+  type PostWorkflowInput,
+  pokeWorkflowType,
+  postWorkflowType,
+  updates,
+} from '../workflows/messages.ts';
 
 /** The runs of posts, as the interface uses them. */
 export interface PostRuns {
   /** Starts a post's run. Repeatable: a run that is there, open or closed, is a success. */
   start(input: PostWorkflowInput): Promise<void>;
+  /** Has a tenant's open posts told that policies or holds have changed. Repeatable. */
+  pokeAll(input: PokeInput): Promise<void>;
   /**
    * Gives a command to a post's run and waits for its verdict. Repeatable with the same command id.
    * Throws `CommandRefused`, `PostRunMissing`, or `OutcomeUnknown` for everything else.
@@ -47,25 +55,39 @@ const againAfterMs = 100;
 
 /** Reaches the runs through a Temporal client. No call outlasts five seconds. */
 export function createPostRuns(client: Client): PostRuns {
+  const startOnce = async (
+    type: string,
+    options: { workflowId: string; args: unknown[]; staticSummary: string },
+  ): Promise<void> => {
+    const start = () =>
+      client.workflow.start(type, {
+        ...options,
+        taskQueue: mainTaskQueue,
+        workflowIdReusePolicy: 'REJECT_DUPLICATE',
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      });
+    try {
+      await client.withDeadline(Date.now() + verdictWithinMs, start);
+    } catch (error) {
+      if (error instanceof WorkflowExecutionAlreadyStartedError) return;
+      throw new OutcomeUnknown('It is not known whether the run was started', { cause: error });
+    }
+  };
   return {
     start: async (input) => {
       const { tenantId, postId, type } = input.post;
-      const start = () =>
-        client.workflow.start(postWorkflowType, {
-          workflowId: postWorkflowId(tenantId, postId),
-          taskQueue: mainTaskQueue,
-          args: [input],
-          workflowIdReusePolicy: 'REJECT_DUPLICATE',
-          workflowIdConflictPolicy: 'USE_EXISTING',
-          staticSummary: `${type} post`,
-        });
-      try {
-        await client.withDeadline(Date.now() + verdictWithinMs, start);
-      } catch (error) {
-        if (error instanceof WorkflowExecutionAlreadyStartedError) return;
-        throw new OutcomeUnknown('It is not known whether the run was started', { cause: error });
-      }
+      await startOnce(postWorkflowType, {
+        workflowId: postWorkflowId(tenantId, postId),
+        args: [input],
+        staticSummary: `${type} post`,
+      });
     },
+    pokeAll: (input) =>
+      startOnce(pokeWorkflowType, {
+        workflowId: pokeWorkflowId(input),
+        args: [input],
+        staticSummary: 'Tells the open posts that policies or holds have changed',
+      }),
     execute: async (command, { tenantId, postId }) => {
       const handle = client.workflow.getHandle(postWorkflowId(tenantId, postId));
       const update = () =>

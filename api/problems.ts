@@ -40,6 +40,11 @@ const refusals: Record<RefusalCode, ProblemKind> = {
   'not-unconfirmed': kind(409, 'The outcome of the target is not in doubt'),
   'permalink-required': kind(422, 'A permalink is required'),
   'due-time-passed': kind(422, 'The due time has passed'),
+  'unknown-target': kind(422, 'The post has no such target'),
+  'already-paused': kind(409, 'The post is paused already'),
+  'not-paused': kind(409, 'The post is not paused'),
+  'on-hold': kind(409, 'A hold or a pause stops the post'),
+  'not-at-rest': kind(409, 'The post can still move by itself'),
 };
 
 const kinds = {

@@ -1,12 +1,15 @@
+import type { HoldRow } from '../db/holds.ts';
 import type { MediaRow } from '../db/media.ts';
 import type { MemberRow } from '../db/members.ts';
 import type { PostRow, RevisionRow, TargetWithProfile } from '../db/posts.ts';
 import type { ProfileRow } from '../db/profiles.ts';
 import type { TenantRow } from '../db/tenants.ts';
 import type { DecisionRow, PostEventRow, PublicationRow } from '../db/timeline.ts';
+import { timesOf } from '../domain/alarms.ts';
 import { type Gate, gates, type Role } from '../domain/post.ts';
 import { hashFor } from '../domain/post-state.ts';
 import type { TenantCaller } from './auth.ts';
+import type { holdSchema } from './schemas/holds.ts';
 import type { mediaSchema } from './schemas/media.ts';
 import type { memberSchema } from './schemas/members.ts';
 import type {
@@ -18,6 +21,7 @@ import type {
 } from './schemas/posts.ts';
 import type { profileSchema } from './schemas/profiles.ts';
 import type { tenantSchema } from './schemas/tenants.ts';
+import { fitOf } from './services/due-times.ts';
 import type { z } from './zod.ts';
 
 /** Rows as the interface shows them: camelCase, instants as text, no secret and no key of the object store. */
@@ -58,6 +62,20 @@ export const viewProfile = (row: ProfileRow): z.infer<typeof profileSchema> => (
   policy: row.policy as z.infer<typeof profileSchema>['policy'],
   createdAt: row.created_at.toISOString(),
   updatedAt: row.updated_at.toISOString(),
+});
+
+export const viewHold = (row: HoldRow): z.infer<typeof holdSchema> => ({
+  id: row.id,
+  scope: row.scope,
+  profileId: row.profile_id,
+  platform: row.platform,
+  reason: row.reason,
+  placedBy: row.placed_by,
+  placedByName: row.placed_by_name,
+  placedAt: row.placed_at.toISOString(),
+  liftedBy: row.lifted_by,
+  liftedByName: row.lifted_by_name,
+  liftedAt: instantOf(row.lifted_at),
 });
 
 export const viewMedia = (row: MediaRow): z.infer<typeof mediaSchema> => ({
@@ -123,12 +141,29 @@ export const viewRevision = (row: RevisionRow): z.infer<typeof revisionSchema> =
   number: row.number,
   copy: row.content.copy,
   media: row.content.media.map(({ mediaId, sha256, altText }) => ({ mediaId, sha256, altText })),
-  targets: row.content.targets.map(({ targetId, profileId, copy }) => ({ targetId, profileId, copy })),
+  targets: row.content.targets.map(({ targetId, profileId, copy, type }) => ({
+    targetId,
+    profileId,
+    copy,
+    ...(type && { type }),
+  })),
   hashes: { content: row.content_hash, design: row.design_hash, publish: row.publish_hash },
   authors: row.authors,
   createdBy: row.created_by,
   createdAt: row.created_at.toISOString(),
 });
+
+const instantOfMs = (atMs: number | null): string | null =>
+  atMs === null ? null : new Date(atMs).toISOString();
+
+function overdueAt({ gates: states, policy }: PostRow, gate: Gate): string | null {
+  const openedAtMs = states?.[gate].openedAtMs ?? null;
+  if (openedAtMs === null || !policy || states?.[gate].status !== 'pending') return null;
+  return instantOfMs(timesOf(policy[gate], openedAtMs).overdueAtMs);
+}
+
+const partOf = (row: TargetWithProfile, revision: RevisionRow) =>
+  revision.content.targets.find((target) => target.targetId === row.id);
 
 const viewTarget = (row: TargetWithProfile, revision: RevisionRow): z.infer<typeof targetSchema> => ({
   id: row.id,
@@ -137,7 +172,11 @@ const viewTarget = (row: TargetWithProfile, revision: RevisionRow): z.infer<type
   platform: row.platform,
   accountKind: row.account_kind,
   profileHealth: row.profile_health,
-  copy: revision.content.targets.find((target) => target.targetId === row.id)?.copy ?? null,
+  type: partOf(row, revision)?.type ?? revision.content.type,
+  copy: partOf(row, revision)?.copy ?? null,
+  dueAt: instantOf(row.due_at),
+  dueLocal: row.due_local,
+  dueTimeZone: row.due_zone,
   phase: row.phase,
   cycle: row.cycle,
   publicId: row.public_id,
@@ -176,9 +215,13 @@ function viewGates(row: PostRow, revision: RevisionRow): z.infer<typeof postSche
         memberId: vote.memberId,
         at: new Date(vote.atMs).toISOString(),
       })),
-      decidedAt: state.decidedAtMs === null ? null : new Date(state.decidedAtMs).toISOString(),
+      decidedAt: instantOfMs(state.decidedAtMs),
       decidedBy: state.decidedBy,
       notes: state.notes,
+      openedAt: instantOfMs(state.openedAtMs),
+      overdueAt: overdueAt(row, gate),
+      reminders: state.reminders,
+      escalatedAt: instantOfMs(state.escalatedAtMs),
     };
     return [gate, view] as const;
   });
@@ -194,6 +237,7 @@ export interface WholePost {
 
 export const viewPost = (whole: WholePost, caller: TenantCaller): z.infer<typeof postSchema> => ({
   ...viewPostHead(whole.post, caller),
+  dueFit: fitOf(whole.post.due_local, whole.post.due_zone),
   revision: viewRevision(whole.revision),
   targets: whole.targets.map((target) => viewTarget(target, whole.revision)),
   gates: viewGates(whole.post, whole.revision),
@@ -220,6 +264,7 @@ export const viewPublication = (row: PublicationRow) => ({
   revisionId: row.revision_id,
   approvedHash: row.approved_hash,
   dueAt: row.due_at.toISOString(),
+  sendAt: row.send_at.toISOString(),
   sendStartedAt: instantOf(row.send_started_at),
   publishedAt: instantOf(row.published_at),
   latenessMs: row.published_at ? row.published_at.getTime() - row.due_at.getTime() : null,

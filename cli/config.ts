@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defaultArmLeadMs } from '../domain/leads.ts';
-import { roles } from '../domain/post.ts';
+import { platforms, roles } from '../domain/post.ts';
+import { defaultRates, type Rates } from '../domain/rates.ts';
 
 /**
  * The one module that reads the environment: once, into a frozen, typed object. Every bad variable is named in one
@@ -53,6 +54,26 @@ const jsonText = z.string().transform((text, context): unknown => {
     return z.NEVER;
   }
 });
+const rate = z
+  .strictObject({ perMinute: z.number().positive().max(1e6), burst: z.int().min(1).max(1e6) })
+  .nullable();
+/** Rates by platform as JSON, e.g. `{"linkedin":{"profile":{"perMinute":30,"burst":10}}}`; what is left out keeps its default. */
+const rates = jsonText
+  .pipe(
+    z.strictObject(
+      Object.fromEntries(
+        platforms.map((platform) => [
+          platform,
+          z.strictObject({ app: rate.optional(), profile: rate.optional() }).optional(),
+        ]),
+      ),
+    ),
+  )
+  .transform((given): Rates => {
+    const merged = platforms.map((platform) => [platform, { ...defaultRates[platform], ...given[platform] }]);
+    return Object.fromEntries(merged) as Rates;
+  });
+
 const issuers = jsonText.pipe(z.array(issuer).min(1));
 
 const common = {
@@ -95,6 +116,7 @@ const workerSchema = z.object({
   GATEPOST_MAX_CACHED_WORKFLOWS: z.coerce.number().int().min(0).default(500),
   GATEPOST_MAINTENANCE_EVERY_SECONDS: z.coerce.number().int().min(5).max(3_600).default(60),
   GATEPOST_FAILPOINT: z.string().optional(),
+  GATEPOST_RATES: rates.default(defaultRates),
   SANDBOX_URL: httpUrl.optional(),
   LINKEDIN_API_URL: httpUrl.default('https://api.linkedin.com'),
   LINKEDIN_VERSION: z

@@ -3,7 +3,7 @@ import proto from '@temporalio/proto';
 import type { RunDescription, RunDirectory } from '../activities/maintenance.ts';
 import { createPostRuns } from '../api/post-runs.ts';
 import { postWorkflowId } from '../workflows/ids.ts';
-import type { PostWorkflowInput } from '../workflows/messages.ts';
+import { type PostWorkflowInput, pokeSignal } from '../workflows/messages.ts';
 
 /** How long one question to Temporal may take: a sweep asks many. */
 const withinMs = 5_000;
@@ -13,6 +13,15 @@ export function createRunDirectory(client: Client): RunDirectory {
   const postRuns = createPostRuns(client);
   return {
     start: (input) => postRuns.start(input as PostWorkflowInput),
+    startPoke: (input) => postRuns.pokeAll(input),
+    async poke(tenantId, postId) {
+      const handle = client.workflow.getHandle(postWorkflowId(tenantId, postId));
+      try {
+        await client.withDeadline(Date.now() + withinMs, () => handle.signal(pokeSignal));
+      } catch (error) {
+        if (!(error instanceof WorkflowNotFoundError)) throw error;
+      }
+    },
     async describe(tenantId, postId): Promise<RunDescription> {
       try {
         const handle = client.workflow.getHandle(postWorkflowId(tenantId, postId));

@@ -16,6 +16,15 @@ export async function insertOutbox(
     .execute();
 }
 
+/** Asks for all open posts of the tenant to look at their conditions again, in the transaction that changes them. */
+export async function insertPokeRequest(transaction: TenantTransaction, id: string): Promise<void> {
+  await transaction
+    .insertInto('outbox')
+    .values({ id, kind: 'poke-posts', post_id: null, input: '{}' })
+    .onConflict((conflict) => conflict.columns(['tenant_id', 'id']).doNothing())
+    .execute();
+}
+
 export const findOutbox = (database: TenantExecutor, id: string): Promise<OutboxRow | undefined> =>
   database.selectFrom('outbox').selectAll().where('id', '=', id).executeTakeFirst();
 

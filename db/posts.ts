@@ -1,6 +1,6 @@
 import { type Selectable, sql } from 'kysely';
 import type { Readiness } from '../domain/lifecycle.ts';
-import type { AccountKind, Platform } from '../domain/post.ts';
+import { type AccountKind, closedStatuses, type Platform } from '../domain/post.ts';
 import { openGate, type PostState } from '../domain/post-state.ts';
 import type { RevisionContent } from '../domain/revision.ts';
 import type { ProfileScope } from './profiles.ts';
@@ -61,24 +61,50 @@ export async function insertRevision(database: TenantExecutor, revision: NewRevi
     .execute();
 }
 
+/** A target's own due time, with the wall clock it came from; null takes the post's. */
+export interface TargetDue {
+  readonly dueAt: Date | null;
+  readonly dueLocal: string | null;
+  readonly dueZone: string | null;
+}
+
+/** Sets the due time of a draft's target, or the wall clock beside what the run was told. */
+export async function setTargetDue(
+  database: TenantExecutor,
+  targetId: string,
+  due: TargetDue,
+): Promise<void> {
+  await database
+    .updateTable('targets')
+    .set({ due_at: due.dueAt, due_local: due.dueLocal, due_zone: due.dueZone })
+    .where('id', '=', targetId)
+    .execute();
+}
+
 export async function insertTargets(
   transaction: TenantTransaction,
   postId: string,
-  targets: readonly { targetId: string; profileId: string }[],
+  targets: readonly { targetId: string; profileId: string; due: TargetDue }[],
 ): Promise<void> {
-  const rows = targets.map(({ targetId, profileId }, position) => ({
+  const rows = targets.map(({ targetId, profileId, due }, position) => ({
     id: targetId,
     post_id: postId,
     profile_id: profileId,
     position,
+    due_at: due.dueAt,
+    due_local: due.dueLocal,
+    due_zone: due.dueZone,
   }));
   await transaction
     .insertInto('targets')
     .values(rows)
     .onConflict((conflict) =>
-      conflict
-        .columns(['tenant_id', 'post_id', 'profile_id'])
-        .doUpdateSet({ position: (excluded) => excluded.ref('excluded.position') }),
+      conflict.columns(['tenant_id', 'post_id', 'profile_id']).doUpdateSet({
+        position: (excluded) => excluded.ref('excluded.position'),
+        due_at: (excluded) => excluded.ref('excluded.due_at'),
+        due_local: (excluded) => excluded.ref('excluded.due_local'),
+        due_zone: (excluded) => excluded.ref('excluded.due_zone'),
+      }),
     )
     .execute();
 }
@@ -104,6 +130,23 @@ export function findPost(
 ): Promise<PostRow | undefined> {
   const post = database.selectFrom('posts').selectAll().where('id', '=', id);
   return (scope ? post.where(withinScope(scope)) : post).executeTakeFirst();
+}
+
+/** Submitted posts that something can still happen to, by id. */
+export async function listOpenPostIds(
+  database: TenantExecutor,
+  { after, limit }: { after: string | undefined; limit: number },
+): Promise<string[]> {
+  const open = database
+    .selectFrom('posts')
+    .select('id')
+    .where('submitted_at', 'is not', null)
+    .where('archived', '=', false)
+    .where('status', 'not in', closedStatuses)
+    .orderBy('id')
+    .limit(limit);
+  const rows = await (after ? open.where('id', '>', after) : open).execute();
+  return rows.map(({ id }) => id);
 }
 
 /** A post's row, locked until the transaction ends; what refers to the post by its key need not wait (see `lockPost`). */

@@ -1,7 +1,9 @@
 import { sql } from 'kysely';
 import type { DecisionRecord, TimelineEntry } from '../domain/commands.ts';
 import type { Readiness } from '../domain/lifecycle.ts';
+import { decidersOf } from '../domain/policy.ts';
 import { hashFor, openGate, type PostState } from '../domain/post-state.ts';
+import { type ConditionsMark, findConditionsMark } from './conditions.ts';
 import { insertRunEpoch, lockPost } from './post-runs.ts';
 import type { OpenGateDetail } from './schema.ts';
 import { inTransaction, type TenantDatabase, type TenantTransaction } from './tenant-database.ts';
@@ -16,10 +18,11 @@ export interface Projection {
 
 /**
  * Writes what a run knows into the post's rows. Repeatable: timeline and decisions carry keys of their own, and the
- * post's row takes a projection only when its (epoch, version) is above the row's.
+ * post's row takes a projection only when its (epoch, version) is above the row's. Answers a mark of the post's conditions,
+ * so that a run that knows others learns of it whenever it writes.
  */
-export async function projectPost(database: TenantDatabase, projection: Projection): Promise<void> {
-  await inTransaction(database, async (transaction) => {
+export function projectPost(database: TenantDatabase, projection: Projection): Promise<ConditionsMark> {
+  return inTransaction(database, async (transaction) => {
     const { postId, version } = projection.state;
     if (!(await lockPost(transaction, postId))) throw new Error(`There is no post ${postId} to project to`);
     const epoch = await insertRunEpoch(transaction, postId, projection.runId);
@@ -27,6 +30,7 @@ export async function projectPost(database: TenantDatabase, projection: Projecti
     await insertDecisions(transaction, postId, projection.decisions);
     if (await setPostProjection(transaction, projection, epoch))
       await setTargets(transaction, projection.state);
+    return findConditionsMark(transaction, projection.state.tenantId, postId);
   });
 }
 
@@ -105,7 +109,7 @@ export function openGateDetail(state: PostState): OpenGateDetail | null {
     gate,
     round: state.gates[gate].round,
     hash: hashFor(gate, state.revision),
-    decidersOfAll: policy.decidersOfAll,
+    decidersOfAll: decidersOf(policy, state.gates[gate].escalatedAtMs !== null),
     excludedAuthorId: policy.authorMay ? null : state.revision.authors[gate],
     voterIds: state.gates[gate].votes.map((vote) => vote.memberId),
   };
@@ -118,18 +122,20 @@ async function setTargets(transaction: TenantTransaction, state: PostState): Pro
     cycle: target.cycle,
     public_id: target.publicId,
     permalink: target.permalink,
-    published_at: target.publishedAtMs === null ? null : new Date(target.publishedAtMs).toISOString(),
+    published_at: instant(target.publishedAtMs)?.toISOString() ?? null,
+    due_at: instant(target.dueAtMs)?.toISOString() ?? null,
     error_code: target.error?.code ?? null,
     error_message: target.error?.message ?? null,
   }));
   await sql`
     update targets t set phase = n.phase, cycle = n.cycle, public_id = n.public_id, permalink = n.permalink,
-      published_at = n.published_at, error_code = n.error_code, error_message = n.error_message
+      published_at = n.published_at, error_code = n.error_code, error_message = n.error_message, due_at = n.due_at
     from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as n(id uuid, phase text, cycle int, public_id text,
-      permalink text, published_at timestamptz, error_code text, error_message text)
+      permalink text, published_at timestamptz, error_code text, error_message text, due_at timestamptz)
     where t.id = n.id and t.post_id = ${state.postId}
-      and (t.phase, t.cycle, t.public_id, t.permalink, t.published_at, t.error_code, t.error_message)
-        is distinct from (n.phase, n.cycle, n.public_id, n.permalink, n.published_at, n.error_code, n.error_message)
+      and (t.phase, t.cycle, t.public_id, t.permalink, t.published_at, t.error_code, t.error_message, t.due_at)
+        is distinct from (n.phase, n.cycle, n.public_id, n.permalink, n.published_at, n.error_code, n.error_message,
+          n.due_at)
   `.execute(transaction);
 }
 

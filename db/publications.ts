@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type RawBuilder, type Selectable, sql } from 'kysely';
 import type { OutcomeCode } from '../domain/outcome.ts';
+import type { Platform } from '../domain/post.ts';
 import {
   movePublication,
   type PublicationEvent,
@@ -9,7 +10,9 @@ import {
   type PublicationState,
   sendDeadlineMs,
 } from '../domain/publication.ts';
+import type { Bucket } from '../domain/rates.ts';
 import { findNewestEpoch, insertRunEpoch, lockPost } from './post-runs.ts';
+import { takeTokens } from './rates.ts';
 import type { PublicationsTable, StoredHandle } from './schema.ts';
 import type { TenantDatabase, TenantTransaction } from './tenant-database.ts';
 import { inTransaction } from './tenant-database.ts';
@@ -29,10 +32,30 @@ export interface ArmInput {
   readonly approvedHash: string;
   readonly dueAt: Date;
   readonly handle: StoredHandle | null;
+  readonly profileId: string;
+  readonly platform: Platform;
+  /** The policies the run found the post ready under. */
+  readonly policyVersion: number;
+  /** The instant an earlier call was given by the platform's rate; `null` for none. */
+  readonly admittedAt: Date | null;
+  readonly buckets: readonly Bucket[];
+  readonly now: Date;
+  /** What is admitted later than this is not armed yet. */
+  readonly armUntil: Date;
 }
 
 export type ArmResult =
-  | { readonly kind: 'armed'; readonly publicationId: string; readonly fence: number }
+  | {
+      readonly kind: 'armed';
+      readonly publicationId: string;
+      readonly fence: number;
+      /** When it may be sent: the due time, or later where the platform's rate says so. */
+      readonly sendAt: Date;
+    }
+  /** Nothing is armed: the platform's rate admits it only then. */
+  | { readonly kind: 'admitted-later'; readonly sendAt: Date }
+  /** Nothing is armed: a hold stands, or the policies are others than the run knows. */
+  | { readonly kind: 'conditions-changed' }
   | { readonly kind: 'published'; readonly row: PublicationRow }
   | { readonly kind: 'needs-reconcile' | 'needs-person'; readonly row: PublicationRow }
   | { readonly kind: 'superseded' };
@@ -47,15 +70,52 @@ export function armPublication(database: TenantDatabase, input: ArmInput): Promi
     const row = await lockNewestPublication(transaction, input.postId, input.targetId);
     const move = movePublication(factsOf(row), { kind: 'arm', cycle: input.cycle, holder: input.holder });
     if (move.kind === 'refused') return refusedArm(move.reason, row);
-    if (move.kind === 'stay') return { kind: 'armed', publicationId: row!.id, fence: row!.fence };
+    if (move.kind === 'stay')
+      return { kind: 'armed', publicationId: row!.id, fence: row!.fence, sendAt: row!.send_at };
+    if (!(await conditionsStand(transaction, input))) return { kind: 'conditions-changed' };
+    const sendAt = await admit(transaction, input);
+    if (sendAt > input.armUntil) return { kind: 'admitted-later', sendAt };
+    const fields = { ...armedFields(input), send_at: sendAt };
     const armed =
       row && !move.newCycle
-        ? await setArmed(transaction, row.id, input, move.fence)
-        : await insertArmed(transaction, input, move.fence);
+        ? await setArmed(transaction, row.id, fields, move.fence)
+        : await insertArmed(transaction, input, fields, move.fence);
     await insertPublicationEvent(transaction, armed);
-    return { kind: 'armed', publicationId: armed.id, fence: armed.fence };
+    return { kind: 'armed', publicationId: armed.id, fence: armed.fence, sendAt };
   });
 }
+
+/** An instant that was given and has not passed is kept; otherwise a token of each bucket is taken. */
+async function admit(transaction: TenantTransaction, input: ArmInput): Promise<Date> {
+  const { admittedAt, dueAt, now, buckets } = input;
+  if (admittedAt && admittedAt >= dueAt && admittedAt > now) return admittedAt;
+  return takeTokens(transaction, buckets, new Date(Math.max(dueAt.getTime(), now.getTime())));
+}
+
+/** No hold on the target, and the policies are those that it was found ready under. */
+const standingConditions = (row: {
+  policyVersion: RawBuilder<unknown>;
+  profileId: RawBuilder<unknown>;
+  platform: RawBuilder<unknown>;
+}) => sql<boolean>`(
+  ${row.policyVersion} = (select policies_version from tenants where id = current_tenant())
+  and not exists (select from holds h where h.lifted_at is null
+    and (h.scope = 'tenant' or h.profile_id = ${row.profileId} or h.platform = ${row.platform})))`;
+
+async function conditionsStand(transaction: TenantTransaction, input: ArmInput): Promise<boolean> {
+  const { rows } = await sql<{ stand: boolean }>`select ${standingConditions({
+    policyVersion: sql`${input.policyVersion}::int`,
+    profileId: sql`${input.profileId}::uuid`,
+    platform: sql`${input.platform}::text`,
+  })} as stand`.execute(transaction);
+  return rows[0]!.stand;
+}
+
+const conditionsOfRow = standingConditions({
+  policyVersion: sql.ref('p.policy_version'),
+  profileId: sql.ref('p.profile_id'),
+  platform: sql.ref('p.platform'),
+});
 
 async function isAboveBarrier(transaction: TenantTransaction, input: ArmInput): Promise<boolean> {
   if (!(await lockPost(transaction, input.postId))) throw new Error(`There is no post ${input.postId}`);
@@ -85,6 +145,7 @@ function refusedArm(reason: string, row: PublicationRow | undefined): ArmResult 
 const insertArmed = (
   transaction: TenantTransaction,
   input: ArmInput,
+  fields: ArmedFields,
   fence: number,
 ): Promise<PublicationRow> =>
   transaction
@@ -96,7 +157,7 @@ const insertArmed = (
       cycle: input.cycle,
       state: 'ARMED',
       fence,
-      ...armedFields(input),
+      ...fields,
     })
     .returningAll()
     .executeTakeFirstOrThrow();
@@ -104,7 +165,7 @@ const insertArmed = (
 const setArmed = (
   transaction: TenantTransaction,
   id: string,
-  input: ArmInput,
+  fields: ArmedFields,
   fence: number,
 ): Promise<PublicationRow> =>
   transaction
@@ -115,18 +176,23 @@ const setArmed = (
       sent_before: sql<boolean>`sent_before or send_started_at is not null`,
       absent_reads: 0,
       find_tries: 0,
-      ...armedFields(input),
+      ...fields,
       ...touched,
     })
     .where('id', '=', id)
     .returningAll()
     .executeTakeFirstOrThrow();
 
+type ArmedFields = ReturnType<typeof armedFields> & { readonly send_at: Date };
+
 const armedFields = (input: ArmInput) => ({
   holder: input.holder,
   revision_id: input.revisionId,
   approved_hash: input.approvedHash,
   due_at: input.dueAt,
+  profile_id: input.profileId,
+  platform: input.platform,
+  policy_version: input.policyVersion,
   handle: input.handle === null ? null : JSON.stringify(input.handle),
   send_started_at: null,
   send_deadline: null,
@@ -188,6 +254,46 @@ export async function disarmEndedRun(transaction: TenantTransaction, postId: str
   }
 }
 
+/** What a hold stops, or a change of policy concerns. */
+export interface DisarmScope {
+  /** `null`: every profile. */
+  readonly profileId: string | null;
+  readonly platform: Platform | null;
+}
+
+/**
+ * Takes back whatever is armed in a scope, after what stands against it has been committed: an arm that comes later
+ * sees that, and so does a release. Answers what is on its way already and cannot be taken back. May run twice.
+ *
+ * One conditional statement instead of the table's function: it may do one thing only, and to many rows.
+ */
+export async function disarmScope(
+  transaction: TenantTransaction,
+  { profileId, platform }: DisarmScope,
+): Promise<{ disarmed: number; sending: { postId: string; targetId: string }[] }> {
+  const isInScope = sql<boolean>`(${profileId}::uuid is null or p.profile_id = ${profileId}::uuid)
+    and (${platform}::text is null or p.platform = ${platform}::text)`;
+  const disarmed = await sql<{ id: string }>`
+    with armed as (
+      select p.id from publications p where p.state = 'ARMED' and ${isInScope} order by p.id for update
+    ), taken as (
+      update publications p set state = 'DISARMED', fence = p.fence + 1, holder = null, updated_at = clock_timestamp()
+      from armed where p.id = armed.id and p.state = 'ARMED'
+      returning p.*
+    ), noted as (
+      insert into post_events (post_id, event_key, type, occurred_at, data)
+      select post_id, 'publication:' || id || ':' || fence || ':DISARMED', 'target.disarmed', updated_at,
+        jsonb_build_object('targetId', target_id, 'attempt', fence)
+      from taken
+      on conflict (tenant_id, post_id, event_key) do nothing
+    )
+    select id from taken`.execute(transaction);
+  const sending = await sql<{ postId: string; targetId: string }>`
+    select p.post_id as "postId", p.target_id as "targetId" from publications p
+    where p.state in ('SENDING', 'UNKNOWN') and ${isInScope} order by p.id limit 200`.execute(transaction);
+  return { disarmed: disarmed.rows.length, sending: sending.rows };
+}
+
 async function setBarrier(
   transaction: TenantTransaction,
   postId: string,
@@ -207,6 +313,7 @@ export interface ReleaseInput {
   readonly fence: number;
   readonly approvedHash: string;
   readonly dueAt: Date;
+  readonly sendAt: Date;
   readonly commitTimeoutMs: number;
   /** The instant the statement compares with: `clock_timestamp()` in production. */
   readonly now: RawBuilder<Date>;
@@ -219,7 +326,8 @@ export type ReleaseResult =
 
 /**
  * Claims the right to send: one conditional statement, so that among any number of senders and commands exactly one
- * wins. Fence, approved hash and due time must match and the instant must have come.
+ * wins. Fence, approved hash and due time must match, no hold may stand, the policies must be those it was armed under,
+ * and the instant must have come.
  */
 export async function releasePublication(
   database: TenantDatabase,
@@ -235,7 +343,8 @@ export async function releasePublication(
         updated_at = clock_timestamp()
       from clock c
       where p.id = ${input.publicationId} and p.state = 'ARMED' and p.fence = ${input.fence}
-        and p.approved_hash = ${input.approvedHash} and p.due_at = ${input.dueAt} and p.due_at <= c.instant
+        and p.approved_hash = ${input.approvedHash} and p.due_at = ${input.dueAt} and p.send_at = ${input.sendAt}
+        and p.send_at <= c.instant and ${conditionsOfRow}
       returning p.*
     ), noted as (
       insert into post_events (post_id, event_key, type, occurred_at, data)
@@ -254,13 +363,21 @@ async function whyNotReleased(database: TenantDatabase, input: ReleaseInput): Pr
     const row = await lockPublication(transaction, input.publicationId);
     if (row?.state !== 'ARMED' || row.fence !== input.fence)
       return { kind: 'lost', state: row?.state ?? null };
-    const matches =
-      row.approved_hash === input.approvedHash && row.due_at.getTime() === input.dueAt.getTime();
-    if (matches) return { kind: 'early' };
+    const isSame =
+      row.approved_hash === input.approvedHash &&
+      row.due_at.getTime() === input.dueAt.getTime() &&
+      row.send_at.getTime() === input.sendAt.getTime();
+    if (isSame && (await rowStands(transaction, row.id))) return { kind: 'early' };
     const move = movePublication(factsOf(row), { kind: 'release', fence: input.fence, matches: false });
     const disarmed = await setMoved(transaction, row, move, {});
     return { kind: 'lost', state: disarmed.state };
   });
+}
+
+async function rowStands(transaction: TenantTransaction, id: string): Promise<boolean> {
+  const { rows } = await sql<{ stands: boolean }>`
+    select ${conditionsOfRow} as stands from publications p where p.id = ${id}`.execute(transaction);
+  return rows[0]?.stands ?? false;
 }
 
 export interface Settlement {

@@ -1,5 +1,5 @@
 import type { AccountKind, Platform, PostType } from '../domain/post.ts';
-import type { RevisionContent } from '../domain/revision.ts';
+import { mediaShown, type RevisionContent } from '../domain/revision.ts';
 import type { TenantDatabase } from './tenant-database.ts';
 
 export interface StoredMedium {
@@ -60,12 +60,13 @@ export async function findPublishContent(
   if (!row) return undefined;
   const target = row.content.targets.find((candidate) => candidate.targetId === targetId);
   if (!target) return undefined;
+  const type = target.type ?? row.content.type;
   return {
     mode: row.mode,
-    type: row.content.type,
+    type,
     text: target.copy ?? row.content.copy,
     content: row.content,
-    media: await listRevisionMedia(database, row.content),
+    media: mediaShown(type, await listRevisionMedia(database, row.content)),
     profile: {
       id: row.profile_id,
       platform: row.platform,

@@ -2,7 +2,7 @@ import type { ColumnType, Generated, JSONColumnType } from 'kysely';
 import type { Block } from '../domain/lifecycle.ts';
 import type { PolicyLayer, PostPolicy } from '../domain/policy.ts';
 import type { AccountKind, Gate, Platform, PostStatus, PostType, Role } from '../domain/post.ts';
-import type { GateState, PostState, TargetPhase } from '../domain/post-state.ts';
+import type { GateState, HoldScope, PostState, TargetPhase } from '../domain/post-state.ts';
 import type { PublicationState } from '../domain/publication.ts';
 import type { RevisionContent } from '../domain/revision.ts';
 
@@ -22,6 +22,7 @@ export interface TenantsTable {
   mode: Generated<'live' | 'sandbox'>;
   policy: ColumnType<PolicyLayer, string | undefined, string>;
   policy_version: Generated<number>;
+  policies_version: Generated<number>;
   row_version: Generated<number>;
   created_at: CreatedAt;
   updated_at: Touched;
@@ -156,6 +157,9 @@ export interface TargetsTable {
   published_at: Date | null;
   error_code: string | null;
   error_message: string | null;
+  due_at: Date | null;
+  due_local: string | null;
+  due_zone: string | null;
 }
 
 export interface DecisionsTable {
@@ -198,8 +202,8 @@ export interface PostRunsTable {
 export interface OutboxTable {
   tenant_id: TenantId;
   id: string;
-  kind: 'start-post';
-  post_id: string;
+  kind: 'start-post' | 'poke-posts';
+  post_id: string | null;
   input: Json<unknown>;
   created_at: CreatedAt;
   done_at: Date | null;
@@ -233,6 +237,10 @@ export interface PublicationsTable {
   revision_id: string;
   approved_hash: string;
   due_at: Date;
+  send_at: Date;
+  profile_id: string;
+  platform: Platform;
+  policy_version: number;
   handle: OptionalJson<StoredHandle>;
   send_started_at: Date | null;
   send_deadline: Date | null;
@@ -268,6 +276,27 @@ export interface TenantKeysTable {
   created_at: CreatedAt;
 }
 
+export interface HoldsTable {
+  tenant_id: TenantId;
+  id: string;
+  scope: HoldScope;
+  profile_id: string | null;
+  platform: Platform | null;
+  reason: string;
+  placed_by: string;
+  placed_by_name: string;
+  placed_at: CreatedAt;
+  lifted_by: string | null;
+  lifted_by_name: string | null;
+  lifted_at: Date | null;
+}
+
+export interface RateBucketsTable {
+  tenant_id: TenantId;
+  key: string;
+  full_at: Date;
+}
+
 export interface Database {
   tenants: TenantsTable;
   members: MembersTable;
@@ -285,4 +314,6 @@ export interface Database {
   publications: PublicationsTable;
   idempotency_keys: IdempotencyKeysTable;
   tenant_keys: TenantKeysTable;
+  holds: HoldsTable;
+  rate_buckets: RateBucketsTable;
 }

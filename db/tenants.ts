@@ -1,7 +1,7 @@
 import { type Selectable, sql } from 'kysely';
 import type { PolicyLayer } from '../domain/policy.ts';
 import type { TenantsTable } from './schema.ts';
-import type { SystemDatabase } from './tenant-database.ts';
+import type { SystemDatabase, TenantTransaction } from './tenant-database.ts';
 
 export type TenantRow = Selectable<TenantsTable>;
 export type NewTenant = Pick<TenantRow, 'id' | 'name' | 'tier' | 'time_zone' | 'mode'>;
@@ -43,14 +43,23 @@ export const setTenant = (
     .returningAll()
     .executeTakeFirst();
 
+/** Notes that a policy of the tenant or of one of its profiles has changed: what was armed under the old ones is not sent. */
+export async function bumpPoliciesVersion(transaction: TenantTransaction, id: string): Promise<void> {
+  await transaction
+    .updateTable('tenants')
+    .set({ policies_version: sql<number>`policies_version + 1` })
+    .where('id', '=', id)
+    .execute();
+}
+
 /** Replaces a tenant's policy if it is still at `policyVersion`; `undefined` when it has moved on. */
 export const setTenantPolicy = (
-  database: SystemDatabase,
+  database: SystemDatabase | TenantTransaction,
   id: string,
   policyVersion: number,
   policy: PolicyLayer,
 ): Promise<TenantRow | undefined> =>
-  database
+  (database as SystemDatabase)
     .updateTable('tenants')
     .set({
       policy: JSON.stringify(policy),

@@ -13,6 +13,7 @@ export interface SubmitCommand extends CommandBase {
   /** The draft's newest revision; used only when the post is a withdrawn draft. */
   readonly revision: RevisionRef;
   readonly dueAtMs: number | null;
+  readonly targets: readonly TargetDueTime[];
 }
 export interface WithdrawCommand extends CommandBase {
   readonly kind: 'withdraw';
@@ -34,9 +35,17 @@ export interface EditCommand extends CommandBase {
   /** The revision the edit was made from; another one means that somebody was faster. */
   readonly baseRevisionId: string;
 }
+/** A target's own due time; `null` takes the post's. */
+export interface TargetDueTime {
+  readonly targetId: string;
+  readonly dueAtMs: number | null;
+}
 export interface ScheduleCommand extends CommandBase {
   readonly kind: 'schedule';
-  readonly dueAtMs: number;
+  /** The post's due time; `null` leaves it as it is. */
+  readonly dueAtMs: number | null;
+  /** Targets that get a due time of their own, or give it up; the others keep theirs. */
+  readonly targets: readonly TargetDueTime[];
 }
 export interface PublishNowCommand extends CommandBase {
   readonly kind: 'publishNow';
@@ -64,6 +73,19 @@ export interface CancelCommand extends CommandBase {
   readonly reason: string | null;
 }
 
+/** Nothing of the post goes out until it is resumed; its reviews go on. */
+export interface PauseCommand extends CommandBase {
+  readonly kind: 'pause';
+  readonly reason: string | null;
+}
+export interface ResumeCommand extends CommandBase {
+  readonly kind: 'resume';
+}
+/** Closes a post that has come to rest without being out everywhere: it can no longer be retried or resolved. */
+export interface ArchiveCommand extends CommandBase {
+  readonly kind: 'archive';
+}
+
 /** Everything a person can tell a post. One union, one reducer, for Updates and Signals alike. */
 export type Command =
   | SubmitCommand
@@ -74,6 +96,9 @@ export type Command =
   | PublishNowCommand
   | RetryCommand
   | ResolveCommand
+  | PauseCommand
+  | ResumeCommand
+  | ArchiveCommand
   | CancelCommand;
 export type CommandKind = Command['kind'];
 export const commandKinds = [
@@ -85,6 +110,9 @@ export const commandKinds = [
   'publishNow',
   'retry',
   'resolve',
+  'pause',
+  'resume',
+  'archive',
   'cancel',
 ] as const satisfies readonly CommandKind[];
 
@@ -111,6 +139,11 @@ export const refusalCodes = [
   'not-unconfirmed',
   'permalink-required',
   'due-time-passed',
+  'unknown-target',
+  'already-paused',
+  'not-paused',
+  'on-hold',
+  'not-at-rest',
 ] as const;
 export type RefusalCode = (typeof refusalCodes)[number];
 

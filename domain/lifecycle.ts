@@ -1,6 +1,15 @@
 import { describeDeciders, type LatenessRule } from './policy.ts';
 import { type Gate, isVisual, type PostStatus } from './post.ts';
-import { gatesOf, hashFor, openGate, type PostState, type TargetState } from './post-state.ts';
+import {
+  dueOf,
+  gatesOf,
+  hashFor,
+  holdsOn,
+  isMoving,
+  openGate,
+  type PostState,
+  type TargetState,
+} from './post-state.ts';
 
 /** Everything that can stand between a post and its publication. */
 export const blockCodes = [
@@ -12,6 +21,10 @@ export const blockCodes = [
   'due-time',
   'until-due',
   'late',
+  'paused',
+  'hold',
+  'rate',
+  'preparing',
   'publishing',
   'operator',
 ] as const;
@@ -45,6 +58,8 @@ export type PostFacts = Pick<
   | 'readyAtMs'
   | 'lastGate'
   | 'targets'
+  | 'holds'
+  | 'paused'
   | 'cancelledAtMs'
   | 'expiredAtMs'
 >;
@@ -71,7 +86,7 @@ function draftBlocks(post: PostFacts): Block[] {
 
 /** What the targets alone decide: sending, sent, failed. `null` while at least one still waits and none is sending. */
 function outcomeOf(targets: readonly TargetState[]): Readiness | null {
-  const moving = targets.filter((target) => target.phase === 'ARMING' || target.phase === 'RECONCILING');
+  const moving = targets.filter(isMoving);
   if (moving.length > 0) return { status: 'PUBLISHING', blockedOn: moving.map(movingBlock) };
   if (targets.some((target) => target.phase === 'WAITING')) return null;
   const live = targets.filter((target) => target.phase !== 'CANCELLED');
@@ -103,23 +118,73 @@ function operatorBlock(target: TargetState): Block {
 
 function reviewOf(post: PostFacts): Readiness {
   const gate = openGate(post);
-  const dueTime = dueTimeBlocks(post);
+  const review = gate === null ? [] : [gateBlock(post, gate)];
+  const rest = [...stopBlocks(post), ...timeBlocks(post), ...restingBlocks(post)];
   if (gate === 'content') {
     const status = post.origin === 'ai' ? 'AI_GENERATED' : 'IN_REVIEW';
-    return {
-      status,
-      blockedOn: [...copyBlocks(post), gateBlock(post, gate), ...mediaBlocks(post), ...dueTime],
-    };
+    return { status, blockedOn: [...copyBlocks(post), ...review, ...mediaBlocks(post), ...rest] };
   }
-  if (gate === 'design' || mediaBlocks(post).length > 0) {
-    const blocks = gate === null ? [] : [gateBlock(post, gate)];
-    return { status: 'NEEDS_DESIGN', blockedOn: [...mediaBlocks(post), ...blocks, ...dueTime] };
-  }
-  const publishBlocks = gate === null ? [] : [gateBlock(post, gate)];
-  const status = post.dueAtMs === null ? 'APPROVED' : 'SCHEDULED';
-  if (publishBlocks.length === 0 && isHeldForLateness(post)) return { status, blockedOn: [lateBlock(post)] };
-  return { status, blockedOn: [...publishBlocks, ...dueTime] };
+  if (gate === 'design' || mediaBlocks(post).length > 0)
+    return { status: 'NEEDS_DESIGN', blockedOn: [...mediaBlocks(post), ...review, ...rest] };
+  const isScheduled = waiting(post).some((target) => dueOf(post, target) !== null);
+  return { status: isScheduled ? 'SCHEDULED' : 'APPROVED', blockedOn: [...review, ...rest] };
 }
+
+const waiting = (post: Pick<PostFacts, 'targets'>): TargetState[] =>
+  post.targets.filter((target) => target.phase === 'WAITING');
+
+/** What stops a post that would otherwise go out: a pause of its own, and the holds on its targets. */
+function stopBlocks(post: PostFacts): Block[] {
+  const paused: Block[] = post.paused
+    ? [{ code: 'paused', message: `The post is paused${reasonOf(post.paused.reason)}; resume it` }]
+    : [];
+  return [...paused, ...forTargets(waiting(post), (target) => holdBlocks(post, target))];
+}
+
+const reasonOf = (reason: string | null): string => (reason ? `: ${reason}` : '');
+
+const holdBlocks = (post: PostFacts, target: TargetState): Block[] =>
+  holdsOn(post, target).map(({ scope, subject, reason }) => ({
+    code: 'hold',
+    message: `A hold on the ${scope}${scope === 'platform' ? ` ${subject}` : ''} stops it: ${reason}`,
+  }));
+
+/** What time alone, or a due time, will settle. */
+function timeBlocks(post: PostFacts): Block[] {
+  const isReviewed = openGate(post) === null;
+  return forTargets(waiting(post), (target) => {
+    const dueAtMs = dueOf(post, target);
+    if (dueAtMs === null) return [{ code: 'due-time', message: 'No due time is set' }];
+    if (isReviewed && isHeldForLateness(post, target)) return [lateBlock(dueAtMs)];
+    if (isReviewed && target.admittedAtMs !== null && target.admittedAtMs > dueAtMs)
+      return [untilBlock('rate', `The rate of ${target.platform} admits it at`, target.admittedAtMs)];
+    if (target.preparingSinceMs !== null)
+      return [untilBlock('preparing', `Media are being prepared for ${target.platform}; due at`, dueAtMs)];
+    return [untilBlock('until-due', 'Due at', dueAtMs)];
+  });
+}
+
+function untilBlock(code: BlockCode, what: string, atMs: number): Block {
+  const at = new Date(atMs).toISOString();
+  return { code, message: `${what} ${at}`, at };
+}
+
+/** What all targets share is said once, what only some have names them. */
+function forTargets(targets: readonly TargetState[], blocksOf: (target: TargetState) => Block[]): Block[] {
+  const all = targets.flatMap((target) => blocksOf(target).map((block) => ({ block, target })));
+  const keys = all.map(({ block }) => JSON.stringify(block));
+  const isShared = (key: string) => keys.filter((other) => other === key).length === targets.length;
+  return all.flatMap(({ block, target: { targetId } }, index) => {
+    if (!isShared(keys[index]!)) return [{ ...block, targetId }];
+    return keys.indexOf(keys[index]!) === index ? [block] : [];
+  });
+}
+
+/** Targets that ended badly while their siblings still wait. */
+const restingBlocks = (post: PostFacts): Block[] =>
+  post.targets
+    .filter(({ phase }) => phase === 'FAILED' || phase === 'UNCONFIRMED')
+    .map((target) => operatorBlock(target));
 
 const copyBlocks = (post: PostFacts): Block[] =>
   post.type === 'TEXT_ONLY' && !post.revision.hasCopy
@@ -130,8 +195,12 @@ const copyBlocks = (post: PostFacts): Block[] =>
 export const mediaNeeded = (type: PostFacts['type']): number =>
   type === 'CAROUSEL' ? 2 : isVisual(type) ? 1 : 0;
 
+/** The same for a post: what the neediest of its targets wants. */
+export const mediaNeededFor = (post: Pick<PostFacts, 'type' | 'targets'>): number =>
+  Math.max(mediaNeeded(post.type), ...post.targets.map((target) => mediaNeeded(target.type)));
+
 function mediaBlocks(post: PostFacts): Block[] {
-  const needed = mediaNeeded(post.type);
+  const needed = mediaNeededFor(post);
   const has = post.revision.mediaCount;
   if (has >= needed) return [];
   return [{ code: 'media', message: `Media is missing: ${has} of at least ${needed} for ${post.type}` }];
@@ -146,46 +215,53 @@ function gateBlock(post: PostFacts, gate: Gate): Block {
   const policy = post.policy[gate];
   const missing = policy.quorum - state.votes.length;
   const votes = policy.quorum > 1 ? ` (${missing} of ${policy.quorum} approvals missing)` : '';
-  return { code: 'gate', gate, message: `The ${gate} gate waits for ${describeDeciders(policy)}${votes}` };
+  const deciders = describeDeciders(policy, state.escalatedAtMs !== null);
+  const overdue = state.reminders > 0 ? `; overdue, reminded ${state.reminders} times` : '';
+  return { code: 'gate', gate, message: `The ${gate} gate waits for ${deciders}${votes}${overdue}` };
 }
 
-function dueTimeBlocks(post: PostFacts): Block[] {
-  if (post.dueAtMs === null) return [{ code: 'due-time', message: 'No due time is set' }];
-  const at = new Date(post.dueAtMs).toISOString();
-  return [{ code: 'until-due', message: `Due at ${at}`, at }];
+/** The lateness rule of the gate that opened last holds the target: its post was ready after it was due. */
+export const isHeldForLateness = (post: PostFacts, target: OwnTime = noOwnTime): boolean =>
+  isLate(post, target) && lateRule(post) === 'hold';
+
+type OwnTime = Pick<TargetState, 'dueAtMs'>;
+const noOwnTime: OwnTime = { dueAtMs: null };
+
+/** Whether the last obstacle that people put in its way fell after the due time. */
+export function isLate(post: Pick<PostFacts, 'readyAtMs' | 'dueAtMs'>, target: OwnTime = noOwnTime): boolean {
+  const dueAtMs = dueOf(post, target);
+  return post.readyAtMs !== null && dueAtMs !== null && post.readyAtMs > dueAtMs;
 }
 
-/** The lateness rule of the gate that opened last holds the post: its gates opened after the due time. */
-export function isHeldForLateness(post: PostFacts): boolean {
-  return isLate(post) && lateRule(post) === 'hold';
-}
-
-/** Whether the last gate opened after the due time. */
-export const isLate = (post: Pick<PostFacts, 'readyAtMs' | 'dueAtMs'>): boolean =>
-  post.readyAtMs !== null && post.dueAtMs !== null && post.readyAtMs > post.dueAtMs;
-
-/** The rule for a late post. One that sending has begun for no longer expires: what is left waits for a person. */
-export function lateRule(post: Pick<PostFacts, 'policy' | 'lastGate' | 'targets'>): LatenessRule {
+/**
+ * The rule for what is late. A post expires whole or not at all: where sending has begun, or a target is not late,
+ * what is late waits for a person.
+ */
+export function lateRule(
+  post: Pick<PostFacts, 'policy' | 'lastGate' | 'targets' | 'readyAtMs' | 'dueAtMs'>,
+): LatenessRule {
   const rule = post.policy[post.lastGate ?? 'publish'].lateness;
-  const hasBegun = post.targets.some((target) => target.phase !== 'WAITING' || target.cycle > 1);
-  return rule === 'expire' && hasBegun ? 'hold' : rule;
+  const isWhole = post.targets.every(
+    (target) => target.phase === 'WAITING' && target.cycle === 1 && isLate(post, target),
+  );
+  return rule === 'expire' && !isWhole ? 'hold' : rule;
 }
 
-function lateBlock(post: PostFacts): Block {
-  const due = post.dueAtMs === null ? 'its due time' : new Date(post.dueAtMs).toISOString();
-  return {
-    code: 'late',
-    message: `Approved after it was due (${due}): reschedule it, publish it now, or cancel it`,
-  };
-}
+const lateBlock = (dueAtMs: number): Block => ({
+  code: 'late',
+  message: `Ready only after it was due (${new Date(dueAtMs).toISOString()}): reschedule it, publish it now, or cancel it`,
+});
 
-/** Whether nothing but time stands between the post and its publication: each approval is of what would be sent. */
-export function isReadyButForTime(post: PostFacts): boolean {
-  if (post.draft || post.cancelledAtMs !== null || post.expiredAtMs !== null) return false;
-  if (!post.targets.some((target) => target.phase === 'WAITING')) return false;
+/** The targets between which and their publication nothing stands but time: each approval is of what would be sent. */
+export function targetsReadyButForTime(post: PostFacts): TargetState[] {
+  if (post.draft || post.paused || post.cancelledAtMs !== null || post.expiredAtMs !== null) return [];
   const isCurrent = (gate: Gate) => post.gates[gate].approvedHash === hashFor(gate, post.revision);
-  if (!gatesOf(post.type).every(isCurrent)) return false;
-  // The targets that wait are asked about, whatever becomes of their siblings.
-  const { status, blockedOn } = reviewOf(post);
-  return status === 'SCHEDULED' && blockedOn.every((block) => block.code === 'until-due');
+  if (!gatesOf(post.type).every(isCurrent) || mediaBlocks(post).length > 0) return [];
+  return waiting(post).filter(
+    (target) =>
+      dueOf(post, target) !== null && holdsOn(post, target).length === 0 && !isHeldForLateness(post, target),
+  );
 }
+
+/** Whether anything of the post waits for nothing but time. */
+export const isReadyButForTime = (post: PostFacts): boolean => targetsReadyButForTime(post).length > 0;

@@ -23,7 +23,17 @@ export interface GatePolicyLayer {
   readonly authorMay?: boolean;
   /** Hours until the gate is overdue. */
   readonly slaHours?: number;
+  /** The share of the SLA after which its deciders are warned, in percent. */
+  readonly slaWarningPercent?: number;
+  /** Hours between reminders, the first of which comes when the SLA has passed. */
+  readonly reminderEveryHours?: number;
+  /** How many reminders there are before the gate escalates; 0 escalates one interval after the SLA. */
+  readonly reminders?: number;
+  /** Who may decide as well once the gate has escalated. */
+  readonly escalateTo?: Deciders;
   readonly lateness?: LatenessRule;
+  /** Whether a new due time takes the gate's approval back. */
+  readonly reopensOnDueTime?: boolean;
 }
 export type PolicyLayer = Partial<Record<Gate, GatePolicyLayer>>;
 
@@ -31,11 +41,19 @@ export type PolicyLayer = Partial<Record<Gate, GatePolicyLayer>>;
 export interface GatePolicy {
   readonly required: boolean;
   /** A decider satisfies every entry: one entry for each distinct rule among the targets. */
-  readonly decidersOfAll: readonly Deciders[];
+  readonly decidersOfAll: readonly DeciderRule[];
   readonly quorum: number;
   readonly authorMay: boolean;
   readonly slaHours: number;
+  readonly slaWarningPercent: number;
+  readonly reminderEveryHours: number;
+  readonly reminders: number;
   readonly lateness: LatenessRule;
+  readonly reopensOnDueTime: boolean;
+}
+/** Who may decide, and who may as well once the gate has escalated. */
+export interface DeciderRule extends Deciders {
+  readonly escalateTo: Deciders;
 }
 export type PostPolicy = Readonly<Record<Gate, GatePolicy>>;
 
@@ -45,10 +63,18 @@ const defaultGate = {
   quorum: 1,
   authorMay: false,
   slaHours: 24,
+  slaWarningPercent: 75,
+  reminderEveryHours: 24,
+  reminders: 3,
+  escalateTo: { roles: ['tenant_admin'], memberIds: [] },
   lateness: 'hold',
+  reopensOnDueTime: false,
 } as const satisfies Required<GatePolicyLayer>;
 
-/** What holds where nobody says otherwise: every gate required, one approval, never by its author, late posts held. */
+/**
+ * What holds where nobody says otherwise: every gate required, one approval, never by its author, a
+ * warning after 18 hours, reminders after 1, 2 and 3 days, tenant admins added after 4, late posts held.
+ */
 export const defaultPolicy: Readonly<Record<Gate, Required<GatePolicyLayer>>> = {
   content: defaultGate,
   design: defaultGate,
@@ -73,8 +99,8 @@ const strictness: Record<LatenessRule, number> = { publish: 0, hold: 1, expire: 
  * Resolves the policy of a post over its targets.
  *
  * Each target's layers are resolved field by field; over several targets a gate is required if any requires it, the
- * quorum is the highest, the SLA the shortest, the author may decide only if all allow it, the strictest lateness
- * rule wins, and a decider must be one for every target.
+ * quorum is the highest, the SLA and the reminders the shortest, the author may decide only if all allow it, the
+ * strictest lateness rule wins, and a decider must be one for every target.
  */
 export function resolvePostPolicy(layersByTarget: readonly (readonly (PolicyLayer | null)[])[]): PostPolicy {
   const perTarget = layersByTarget.length > 0 ? layersByTarget : [[]];
@@ -85,36 +111,54 @@ export function resolvePostPolicy(layersByTarget: readonly (readonly (PolicyLaye
 function combine(policies: readonly Required<GatePolicyLayer>[]): GatePolicy {
   return {
     required: policies.some((policy) => policy.required),
-    decidersOfAll: distinctDeciders(policies.map((policy) => policy.deciders)),
+    decidersOfAll: distinctRules(policies.map(({ deciders, escalateTo }) => ({ ...deciders, escalateTo }))),
     quorum: Math.max(...policies.map((policy) => policy.quorum)),
     authorMay: policies.every((policy) => policy.authorMay),
     slaHours: Math.min(...policies.map((policy) => policy.slaHours)),
+    slaWarningPercent: Math.min(...policies.map((policy) => policy.slaWarningPercent)),
+    reminderEveryHours: Math.min(...policies.map((policy) => policy.reminderEveryHours)),
+    reminders: Math.min(...policies.map((policy) => policy.reminders)),
+    reopensOnDueTime: policies.some((policy) => policy.reopensOnDueTime),
     lateness: policies
       .map((policy) => policy.lateness)
       .reduce((strictest, rule) => (strictness[rule] > strictness[strictest] ? rule : strictest)),
   };
 }
 
-function distinctDeciders(all: readonly Deciders[]): Deciders[] {
-  const byKey = new Map(
-    all.map((deciders) => [
-      JSON.stringify([[...deciders.roles].sort(), [...deciders.memberIds].sort()]),
-      deciders,
-    ]),
-  );
+function distinctRules(all: readonly DeciderRule[]): DeciderRule[] {
+  const keyOf = ({ roles, memberIds }: Deciders) => [[...roles].sort(), [...memberIds].sort()];
+  const byKey = new Map(all.map((rule) => [JSON.stringify([keyOf(rule), keyOf(rule.escalateTo)]), rule]));
   return [...byKey.values()];
 }
 
+/** Who may decide the gate: one entry for each rule, once it has escalated with those whom that adds. */
+export const decidersOf = (
+  { decidersOfAll }: Pick<GatePolicy, 'decidersOfAll'>,
+  isEscalated: boolean,
+): Deciders[] =>
+  decidersOfAll.map(({ roles, memberIds, escalateTo }) =>
+    isEscalated
+      ? {
+          roles: [...new Set([...roles, ...escalateTo.roles])],
+          memberIds: [...new Set([...memberIds, ...escalateTo.memberIds])],
+        }
+      : { roles, memberIds },
+  );
+
 /** Whether the policy gives the gate to a member at all (before the author rule). */
-export function mayDecide(policy: GatePolicy, member: { memberId: string; role: Role }): boolean {
-  return policy.decidersOfAll.every(
+export function mayDecide(
+  policy: GatePolicy,
+  member: { memberId: string; role: Role },
+  isEscalated = false,
+): boolean {
+  return decidersOf(policy, isEscalated).every(
     (deciders) => deciders.roles.includes(member.role) || deciders.memberIds.includes(member.memberId),
   );
 }
 
-/** Names the deciders of a gate for people: `content_manager, tenant_admin`, or named members by id. */
-export function describeDeciders(policy: GatePolicy): string {
-  const sets = policy.decidersOfAll.map(
+/** Names the deciders of a gate for people: `content_manager or tenant_admin`, named members by id. */
+export function describeDeciders(policy: GatePolicy, isEscalated = false): string {
+  const sets = decidersOf(policy, isEscalated).map(
     (deciders) => [...deciders.roles, ...deciders.memberIds].join(' or ') || 'nobody',
   );
   return sets.join(', and also ');

@@ -48,6 +48,31 @@ export interface GateState {
   readonly decidedBy: string | null;
   /** Why it was rejected, cut to what an operator's view needs; the whole text is in the decision row. */
   readonly notes: string | null;
+  /** When this round began to wait for a decision; `null` while it does not. The SLA counts from here. */
+  readonly openedAtMs: number | null;
+  readonly warnedAtMs: number | null;
+  /** Reminders sent in this round. */
+  readonly reminders: number;
+  /** From here on those whom the policy adds may decide as well. */
+  readonly escalatedAtMs: number | null;
+}
+
+/** A stop for all posts of a tenant, or for those of a profile or a platform, as a run knows it. */
+export interface HoldRef {
+  readonly holdId: string;
+  readonly scope: HoldScope;
+  /** The profile or platform it stops; `null` for the whole tenant. */
+  readonly subject: string | null;
+  readonly reason: string;
+}
+export const holdScopes = ['tenant', 'profile', 'platform'] as const;
+export type HoldScope = (typeof holdScopes)[number];
+
+/** One post's own stop. */
+export interface Pause {
+  readonly atMs: number;
+  readonly memberId: string;
+  readonly reason: string | null;
 }
 
 /**
@@ -81,6 +106,14 @@ export interface TargetState {
   readonly profileId: string;
   readonly platform: Platform;
   readonly accountKind: AccountKind;
+  /** What it is on this platform: the post's type, or one of its own. */
+  readonly type: PostType;
+  /** Its own due time; `null` takes the post's. */
+  readonly dueAtMs: number | null;
+  /** The instant the platform's rate admits it at, once it has been given one. */
+  readonly admittedAtMs: number | null;
+  /** Since when uploads and containers are being made, if they are. */
+  readonly preparingSinceMs: number | null;
   readonly phase: TargetPhase;
   /** Minted by a person's retry; the publication row is unique per cycle. */
   readonly cycle: number;
@@ -103,6 +136,8 @@ export interface PostState {
   readonly draft: boolean;
   readonly revision: RevisionRef;
   readonly policy: PostPolicy;
+  /** The tenant's version of all policies that `policy` was resolved at. */
+  readonly policyVersion: number;
   readonly gates: Readonly<Record<Gate, GateState>>;
   readonly dueAtMs: number | null;
   /** When the last required gate opened; compared with the due time by the lateness rule. */
@@ -110,6 +145,11 @@ export interface PostState {
   /** The gate that opened last; its lateness rule applies. */
   readonly lastGate: Gate | null;
   readonly targets: readonly TargetState[];
+  /** Holds that concern a target of this post. */
+  readonly holds: readonly HoldRef[];
+  readonly paused: Pause | null;
+  /** Since when nothing moves by itself any more and not everything is out; the archive's date counts from here. */
+  readonly restingSinceMs: number | null;
   readonly cancelledAtMs: number | null;
   readonly expiredAtMs: number | null;
   /** Nothing can move the post any more. */
@@ -131,7 +171,14 @@ const pendingGate: GateState = {
   decidedAtMs: null,
   decidedBy: null,
   notes: null,
+  openedAtMs: null,
+  warnedAtMs: null,
+  reminders: 0,
+  escalatedAtMs: null,
 };
+
+/** A gate that nobody has decided in this round. */
+export const blankGate = (round: number): GateState => ({ ...pendingGate, round });
 
 export interface NewPost {
   readonly tenantId: string;
@@ -140,8 +187,12 @@ export interface NewPost {
   readonly origin: 'human' | 'ai';
   readonly revision: RevisionRef;
   readonly policy: PostPolicy;
+  readonly policyVersion: number;
   readonly dueAtMs: number | null;
-  readonly targets: readonly Pick<TargetState, 'targetId' | 'profileId' | 'platform' | 'accountKind'>[];
+  readonly targets: readonly Pick<
+    TargetState,
+    'targetId' | 'profileId' | 'platform' | 'accountKind' | 'type' | 'dueAtMs'
+  >[];
 }
 
 /** The state of a post that has just been submitted for the first time. */
@@ -155,6 +206,7 @@ export function newPostState(input: NewPost): PostState {
     draft: false,
     revision: input.revision,
     policy: input.policy,
+    policyVersion: input.policyVersion,
     gates: { content: pendingGate, design: pendingGate, publish: pendingGate },
     dueAtMs: input.dueAtMs,
     readyAtMs: null,
@@ -163,12 +215,17 @@ export function newPostState(input: NewPost): PostState {
       ...target,
       phase: 'WAITING',
       cycle: 1,
+      admittedAtMs: null,
+      preparingSinceMs: null,
       preparedRevisionId: null,
       publicId: null,
       permalink: null,
       publishedAtMs: null,
       error: null,
     })),
+    holds: [],
+    paused: null,
+    restingSinceMs: null,
     cancelledAtMs: null,
     expiredAtMs: null,
     archived: false,
@@ -183,10 +240,32 @@ export function newPostState(input: NewPost): PostState {
  */
 export const restoredState = (state: PostState): PostState => ({
   ...state,
-  targets: state.targets.map((target) =>
-    target.phase === 'ARMING' || target.phase === 'RECONCILING' ? { ...target, phase: 'WAITING' } : target,
-  ),
+  targets: state.targets.map((target) => ({
+    ...target,
+    preparingSinceMs: null,
+    phase: isMoving(target) ? 'WAITING' : target.phase,
+  })),
 });
+
+/** Armed, being sent, or being asked about. */
+export const isMoving = ({ phase }: Pick<TargetState, 'phase'>): boolean =>
+  phase === 'ARMING' || phase === 'RECONCILING';
+
+/** When a target is due: its own time, or the post's. */
+export const dueOf = (
+  post: Pick<PostState, 'dueAtMs'>,
+  target: Pick<TargetState, 'dueAtMs'>,
+): number | null => target.dueAtMs ?? post.dueAtMs;
+
+/** The holds that stop a target. */
+export const holdsOn = (
+  post: Pick<PostState, 'holds'>,
+  target: Pick<TargetState, 'profileId' | 'platform'>,
+): readonly HoldRef[] =>
+  post.holds.filter(
+    ({ scope, subject }) =>
+      scope === 'tenant' || subject === (scope === 'profile' ? target.profileId : target.platform),
+  );
 
 /** The gates a post of this type passes, in order. */
 export const gatesOf = (type: PostType): readonly Gate[] =>

@@ -14,6 +14,8 @@ export interface RevisionTarget {
   readonly profileId: string;
   /** Copy for this target alone; `null` takes the base copy. */
   readonly copy: string | null;
+  /** What it is on this platform, e.g. a single image of a carousel; left out, the post's own type. */
+  readonly type?: PostType;
 }
 
 /** Everything a revision says. Immutable once stored; whoever approves, approves its hashes. */
@@ -27,7 +29,7 @@ export interface RevisionContent {
 export interface RevisionHashes {
   /** All copy that will be public. Alt texts come with the media and belong to the design. */
   readonly contentHash: string;
-  /** Media by the SHA-256 of their bytes, order, alt text, and the post type. */
+  /** Media by the SHA-256 of their bytes, order, alt text, and the types. */
   readonly designHash: string;
   /** Both, and the targets. */
   readonly publishHash: string;
@@ -39,9 +41,11 @@ export function hashRevision(content: RevisionContent): RevisionHashes {
     copy: content.copy,
     overrides: sortedTargets(content).map((target) => [target.targetId, target.copy]),
   });
+  const typed = sortedTargets(content).filter((target) => target.type);
   const designHash = hashOf({
     type: content.type,
     media: content.media.map((item) => [item.sha256, item.altText]),
+    ...(typed.length > 0 && { types: typed.map((target) => [target.targetId, target.type]) }),
   });
   const publishHash = hashOf({
     contentHash,
@@ -49,6 +53,12 @@ export function hashRevision(content: RevisionContent): RevisionHashes {
     targets: sortedTargets(content).map((target) => [target.targetId, target.profileId]),
   });
   return { contentHash, designHash, publishHash };
+}
+
+/** The media that a post of this type shows of those it has: a carousel all, a single one the first, a text none. */
+export function mediaShown<Medium>(type: PostType, media: readonly Medium[]): readonly Medium[] {
+  if (type === 'TEXT_ONLY') return [];
+  return type === 'CAROUSEL' ? media : media.slice(0, 1);
 }
 
 const sortedTargets = (content: RevisionContent): RevisionTarget[] =>

@@ -1,14 +1,18 @@
 /** Workflow ids: built here and nowhere else. An id is the lock that keeps a post to one run. */
 
 const postPrefix = 'post';
+const pokePrefix = 'poke';
 
 export const postWorkflowId = (tenantId: string, postId: string): string =>
   `${postPrefix}/${tenantId}/${postId}`;
 
+export const pokeWorkflowId = ({ tenantId, requestId }: { tenantId: string; requestId: string }): string =>
+  `${pokePrefix}/${tenantId}/${requestId}`;
+
 /** The tenant a workflow id belongs to; `null` for the system's own workflows. */
 export function tenantOfWorkflowId(workflowId: string): string | null {
   const [prefix, tenantId] = workflowId.split('/');
-  return prefix === postPrefix && tenantId ? tenantId : null;
+  return (prefix === postPrefix || prefix === pokePrefix) && tenantId ? tenantId : null;
 }
 
 /** Workflows and their short activities. */

@@ -1,2 +1,3 @@
 export { maintenanceWorkflow } from './maintenance.ts';
+export { pokeWorkflow } from './poke.ts';
 export { postWorkflow } from './post.ts';

@@ -1,14 +1,19 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type {
+  ArchiveCommand,
   CancelCommand,
   CommandAnswer,
   DecideCommand,
+  DecisionRecord,
   EditCommand,
+  PauseCommand,
   PublishNowCommand,
   ResolveCommand,
+  ResumeCommand,
   RetryCommand,
   ScheduleCommand,
   SubmitCommand,
+  TimelineEntry,
   WithdrawCommand,
 } from '../domain/commands.ts';
 import type { NewPost, PostState } from '../domain/post-state.ts';
@@ -48,6 +53,9 @@ export const updates = {
   publishNow: defineUpdate<CommandAnswer, [PublishNowCommand]>('publishNow'),
   retry: defineUpdate<CommandAnswer, [RetryCommand]>('retry'),
   resolve: defineUpdate<CommandAnswer, [ResolveCommand]>('resolve'),
+  pause: defineUpdate<CommandAnswer, [PauseCommand]>('pause'),
+  resume: defineUpdate<CommandAnswer, [ResumeCommand]>('resume'),
+  archive: defineUpdate<CommandAnswer, [ArchiveCommand]>('archive'),
   cancel: defineUpdate<CommandAnswer, [CancelCommand]>('cancel'),
 } as const;
 
@@ -60,8 +68,31 @@ export const signals = {
   publishNow: defineSignal<[PublishNowCommand]>('publishNow'),
   retry: defineSignal<[RetryCommand]>('retry'),
   resolve: defineSignal<[ResolveCommand]>('resolve'),
+  pause: defineSignal<[PauseCommand]>('pause'),
+  resume: defineSignal<[ResumeCommand]>('resume'),
+  archive: defineSignal<[ArchiveCommand]>('archive'),
   cancel: defineSignal<[CancelCommand]>('cancel'),
 } as const;
 
+/** Policies, holds or rows around the post may have changed: look again. Says nothing itself, so anybody may send it. */
+export const pokeSignal = defineSignal('poke');
+
 /** The post as the run sees it: ids, hashes, times, states. */
 export const stateQuery = defineQuery<PostState>('state');
+
+/** What one change wrote about the post. */
+export interface StoryPart {
+  readonly version: number;
+  readonly timeline: readonly TimelineEntry[];
+  readonly decisions: readonly DecisionRecord[];
+}
+/** Everything the run has written about the post: with the state, what its rows can be rebuilt from. */
+export const storyQuery = defineQuery<readonly StoryPart[]>('story');
+
+/** The type name of the workflow that tells a tenant's open posts to look at their conditions again. */
+export const pokeWorkflowType = 'pokeWorkflow';
+export interface PokeInput {
+  readonly tenantId: string;
+  /** The outbox row that asked for it. */
+  readonly requestId: string;
+}

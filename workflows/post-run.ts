@@ -1,12 +1,16 @@
 import { ApplicationFailure, CancellationScope, log } from '@temporalio/workflow';
+import { noteRest, ringAlarms } from '../domain/alarms.ts';
+import type { Change } from '../domain/change.ts';
 import type { Command, CommandAnswer, RefusalCode, ResolveCommand } from '../domain/commands.ts';
-import { evaluate, isReadyButForTime } from '../domain/lifecycle.ts';
+import { applyConditions } from '../domain/conditions.ts';
+import { evaluate, targetsReadyButForTime } from '../domain/lifecycle.ts';
 import type { PostState, TargetState } from '../domain/post-state.ts';
-import { applyCommand, type Change } from '../domain/reducer.ts';
+import { applyCommand } from '../domain/reducer.ts';
 import { mayCommand } from '../domain/signals.ts';
+import type { PostRunSettings, StoryPart } from './messages.ts';
 import { Mutex } from './mutex.ts';
 import { OperatorView } from './operator-view.ts';
-import { disarm, lookUpMember, project, resolveRow } from './proxies.ts';
+import { disarm, lookUpConditions, lookUpMember, project, resolveRow } from './proxies.ts';
 
 /** One run of a post: its state, the one door commands come in by, and what it shows to the outside. */
 export class PostRun {
@@ -18,9 +22,46 @@ export class PostRun {
   readonly #view = new OperatorView();
   /** The publishing of each target under way, so that a command can end it. */
   readonly #attempts = new Map<string, CancellationScope>();
+  /** Policies or holds are others than the state says, or may be. */
+  #isStale: boolean;
+  readonly #story: StoryPart[] = [];
+  readonly settings: PostRunSettings;
 
-  constructor(state: PostState) {
+  constructor(state: PostState, settings: PostRunSettings, isStale: boolean) {
     this.#state = state;
+    this.settings = settings;
+    this.#isStale = isStale;
+  }
+
+  /** Everything this run has written about the post, in order: what its rows are rebuilt from. */
+  get story(): readonly StoryPart[] {
+    return this.#story;
+  }
+
+  get isStale(): boolean {
+    return this.#isStale;
+  }
+
+  /** Somebody says that policies or holds have changed, or that a receipt has come. */
+  markStale(): void {
+    this.#isStale = true;
+    this.#changes += 1;
+  }
+
+  /** Looks at what holds around the post, and takes on what has changed. */
+  async refreshConditions(): Promise<void> {
+    this.#isStale = false;
+    const { tenantId, postId, policyVersion } = this.#state;
+    const conditions = await lookUpConditions({ tenantId, postId, knownVersion: policyVersion });
+    const change = applyConditions(this.#state, conditions, Date.now());
+    if (change) await this.commit(change);
+  }
+
+  /** Warns, reminds, escalates, archives: whatever has come due. Answers whether anything had. */
+  async ringAlarms(): Promise<boolean> {
+    const change = ringAlarms(this.#state, Date.now());
+    if (change) await this.commit(change);
+    return change !== null;
   }
 
   get state(): PostState {
@@ -48,8 +89,8 @@ export class PostRun {
     return targetId === undefined ? this.#attempts.size > 0 : this.#attempts.has(targetId);
   }
 
-  get isReadyButForTime(): boolean {
-    return isReadyButForTime(this.#state);
+  get readyTargets(): readonly TargetState[] {
+    return targetsReadyButForTime(this.#state);
   }
 
   target(targetId: string): TargetState {
@@ -60,16 +101,20 @@ export class PostRun {
 
   /** Writes a change to the state, the rows and the operators' view. */
   async commit(change: Change): Promise<void> {
-    this.#state = change.state;
+    this.#state = noteRest(change.state, Date.now());
     this.#changes += 1;
     const readiness = evaluate(this.#state);
     this.#view.show(this.#state, readiness);
     const { timeline, decisions } = change;
+    this.#story.push({ version: this.#state.version, timeline, decisions });
     const projection = { state: { ...this.#state, commands: [] }, readiness, timeline, decisions };
     this.#unwritten += 1;
     // What the state says reaches the rows, also when a command ends the attempt that said it.
-    await CancellationScope.nonCancellable(() => project(projection));
+    const mark = await CancellationScope.nonCancellable(() => project(projection));
     this.#unwritten -= 1;
+    const known = this.#state.holds.map(({ holdId }) => holdId).sort();
+    if (mark.policyVersion > this.#state.policyVersion || mark.holdIds.join() !== known.join())
+      this.markStale();
   }
 
   /** Changes one target and writes it; the run's own steps, as opposed to a person's commands. */

@@ -7,20 +7,31 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
+import { nextAlarmAtMs } from '../domain/alarms.ts';
 import type { Command } from '../domain/commands.ts';
 import { prepareLeadMs } from '../domain/leads.ts';
-import { newPostState, type PostState, type TargetState } from '../domain/post-state.ts';
+import { dueOf, newPostState, type PostState, type TargetState } from '../domain/post-state.ts';
 import { openPost } from '../domain/reducer.ts';
-import { type PostRunSettings, type PostWorkflowInput, signals, stateQuery, updates } from './messages.ts';
+import {
+  type PostRunSettings,
+  type PostWorkflowInput,
+  pokeSignal,
+  signals,
+  stateQuery,
+  storyQuery,
+  updates,
+} from './messages.ts';
 import { PostRun } from './post-run.ts';
-import { prepare, publish } from './publish-target.ts';
+import { prepare, publish, tellLate } from './publish-target.ts';
 
 /**
  * One post, from its submission to its outcome: waits at its gates, sleeps until it is due, publishes each target once,
  * and stays open while a person can still do something about it.
  */
 export async function postWorkflow(input: PostWorkflowInput): Promise<PostOutcome> {
-  const post = new PostRun(input.carried ?? newPostState(input.post));
+  const { carried, settings } = input;
+  // What a run was carried on with may be old: it looks around first.
+  const post = new PostRun(carried ?? newPostState(input.post), settings, carried !== undefined);
   listen(post, input.settings);
   return CancellationScope.nonCancellable(() => live(post, input));
 }
@@ -28,11 +39,13 @@ export async function postWorkflow(input: PostWorkflowInput): Promise<PostOutcom
 async function live(post: PostRun, input: PostWorkflowInput): Promise<PostOutcome> {
   if (!input.carried) await post.commit(openPost(post.state, input.submittedBy, Date.now()));
   while (!post.isOver) {
+    if (post.isStale) await post.refreshConditions();
+    if (await post.ringAlarms()) continue;
     const seen = post.changes;
-    const moment = nextMoment(post, input.settings);
+    const moment = nextMoment(post);
     if (moment.now.length > 0) await startSteps(post, moment.now);
-    else if (shouldContinueAsNew(post, input.settings)) return carryOn(post, input);
-    else await waitForChange(post, seen, moment.atMs, input.settings);
+    else if (shouldContinueAsNew(post)) return carryOn(post, input);
+    else await waitForChange(post, seen, moment.atMs);
   }
   await condition(allHandlersFinished);
   return outcomeOf(post.state);
@@ -59,7 +72,9 @@ function listen(post: PostRun, settings: PostRunSettings): void {
     });
     setHandler(signals[kind], (command: Command) => post.handleSignal(command, settings.acceptSignals));
   }
+  setHandler(pokeSignal, () => post.markStale());
   setHandler(stateQuery, () => post.state);
+  setHandler(storyQuery, () => post.story);
   CancellationScope.current().cancelRequested.catch(() => post.handleUnwaited(operatorCancel()));
 }
 
@@ -72,38 +87,44 @@ const operatorCancel = (): Command => ({
 });
 
 interface Step {
-  readonly kind: 'prepare' | 'publish';
+  readonly kind: 'prepare' | 'publish' | 'tell-late';
   readonly targetId: string;
+}
+interface Moment {
+  readonly step: Step;
+  readonly atMs: number;
 }
 
 /** What is to be done now, or when there will be something to do by time alone. */
-function nextMoment(post: PostRun, settings: PostRunSettings): { now: Step[]; atMs: number | null } {
-  if (!post.isReadyButForTime || post.state.dueAtMs === null) return { now: [], atMs: null };
-  const moments = post.state.targets
-    .filter((target) => target.phase === 'WAITING' && !post.isBusy(target.targetId))
-    .map((target) => momentOf(post.state, target, settings, post.state.dueAtMs!));
+function nextMoment(post: PostRun): { now: Step[]; atMs: number | null } {
+  const moments = post.readyTargets.flatMap((target) => momentOf(post, target) ?? []);
   const now = moments.filter((moment) => moment.atMs <= Date.now()).map((moment) => moment.step);
-  const atMs = moments.length > 0 ? Math.min(...moments.map((moment) => moment.atMs)) : null;
-  return { now, atMs };
+  const alarmAtMs = nextAlarmAtMs(post.state);
+  const times = [...moments.map((moment) => moment.atMs), ...(alarmAtMs === null ? [] : [alarmAtMs])];
+  return { now, atMs: times.length > 0 ? Math.min(...times) : null };
 }
 
-function momentOf(
-  state: PostState,
-  target: TargetState,
-  settings: PostRunSettings,
-  dueAtMs: number,
-): { step: Step; atMs: number } {
+function momentOf(post: PostRun, target: TargetState): Moment | null {
+  const { state, settings } = post;
   const { targetId } = target;
-  const leadMs = prepareLeadMs(target.platform, state.type);
+  const dueAtMs = dueOf(state, target);
+  if (dueAtMs === null) return null;
+  if (target.preparingSinceMs !== null)
+    return target.error === null ? { step: { kind: 'tell-late', targetId }, atMs: dueAtMs } : null;
+  if (post.isBusy(targetId)) return null;
+  const leadMs = prepareLeadMs(target.platform, target.type);
   const isPrepared = leadMs === null || target.preparedRevisionId === state.revision.revisionId;
+  const sendAtMs = Math.max(dueAtMs, target.admittedAtMs ?? 0);
   return isPrepared
-    ? { step: { kind: 'publish', targetId }, atMs: dueAtMs - settings.armLeadMs }
-    : { step: { kind: 'prepare', targetId }, atMs: dueAtMs - Math.max(leadMs, settings.armLeadMs) };
+    ? { step: { kind: 'publish', targetId }, atMs: sendAtMs - settings.armLeadMs }
+    : { step: { kind: 'prepare', targetId }, atMs: sendAtMs - Math.max(leadMs, settings.armLeadMs) };
 }
 
 /** Starts what is due; the targets go their ways alone from here, each in a scope that a command can end. */
 async function startSteps(post: PostRun, steps: readonly Step[]): Promise<void> {
-  for (const step of steps) void takeStep(post, step);
+  const late = steps.filter((step) => step.kind === 'tell-late');
+  for (const { targetId } of late) await tellLate(post, targetId);
+  for (const step of steps) if (step.kind !== 'tell-late') void takeStep(post, step);
   const publishing = steps.filter((step) => step.kind === 'publish').map((step) => step.targetId);
   if (publishing.length > 0) await post.setTargets(publishing, { phase: 'ARMING' });
 }
@@ -120,23 +141,18 @@ async function takeStep(post: PostRun, { kind, targetId }: Step): Promise<void> 
   }
 }
 
-async function waitForChange(
-  post: PostRun,
-  seen: number,
-  atMs: number | null,
-  settings: PostRunSettings,
-): Promise<void> {
-  const changed = () => post.changes !== seen || post.isOver || shouldContinueAsNew(post, settings);
+async function waitForChange(post: PostRun, seen: number, atMs: number | null): Promise<void> {
+  const changed = () => post.changes !== seen || post.isOver || shouldContinueAsNew(post);
   if (atMs === null) return condition(changed);
   const waitMs = atMs - Date.now();
   if (waitMs > 0) await condition(changed, waitMs, { summary: `until ${new Date(atMs).toISOString()}` });
 }
 
 /** By the server's own suggestion, or after fewer events where a test asks for it. */
-function shouldContinueAsNew(post: PostRun, settings: PostRunSettings): boolean {
+function shouldContinueAsNew(post: PostRun): boolean {
   if (post.isBusy()) return false;
   const info = workflowInfo();
-  const most = settings.continueAsNewAfterEvents;
+  const most = post.settings.continueAsNewAfterEvents;
   return info.continueAsNewSuggested || (most !== undefined && info.historyLength >= most);
 }
 

@@ -13,7 +13,7 @@ const rows = {
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s' },
 } as const;
 
-const { projectPost, disarmTargets, findMember, recordVerdict, resolveTarget } =
+const { projectPost, disarmTargets, findMember, readConditions, recordVerdict, resolveTarget } =
   proxyActivities<Activities>(rows);
 
 export { recordVerdict };
@@ -49,6 +49,7 @@ function localFirst<Input, Result>(
 export const project = localFirst(local.projectPost, projectPost);
 export const disarm = localFirst(local.disarmTargets, disarmTargets);
 export const resolveRow = localFirst(local.resolveTarget, resolveTarget);
+export const lookUpConditions = localFirst(local.readConditions, readConditions);
 export const lookUpMember = localFirst(local.findMember, findMember);
 
 /** Uploads and containers: repeatable, slow, kept alive by heartbeats. */
@@ -90,4 +91,11 @@ export const { maintainPosts: maintain } = proxyActivities<Activities>({
   startToCloseTimeout: '15m',
   heartbeatTimeout: '1m',
   retry: { maximumAttempts: 3 },
+});
+
+/** Tells every open post of a tenant to look again: repeatable, going on where a lost attempt was. */
+export const { pokePosts } = proxyActivities<Activities>({
+  startToCloseTimeout: '30m',
+  heartbeatTimeout: '1m',
+  retry: { initialInterval: '1s', maximumInterval: '1m' },
 });

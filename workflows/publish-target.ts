@@ -1,7 +1,8 @@
+import type { ActivityOptions } from '@temporalio/common';
 import { ActivityFailure, ApplicationFailure, isCancellation, sleep } from '@temporalio/workflow';
 import type { ReconcileTargetResult, ReleaseTargetResult, TargetInput } from '../activities/contract.ts';
 import { unreachable } from '../domain/post.ts';
-import type { TargetError } from '../domain/post-state.ts';
+import { dueOf, type TargetError } from '../domain/post-state.ts';
 import { notSentBackoffSeconds } from '../domain/publication.ts';
 import type { PostRun } from './post-run.ts';
 import {
@@ -21,23 +22,32 @@ function targetInput(post: PostRun, targetId: string): TargetInput {
   return { tenantId, postId, targetId, revisionId: revision.revisionId, approvedHash };
 }
 
-/** What an operator reads beside an activity in the Web UI. */
-function seenAs(post: PostRun, targetId: string): { summary: string } {
+/** What an operator reads beside an activity in the Web UI; a tenant's burst stands in its own line. */
+function seenAs(post: PostRun, targetId: string): Pick<ActivityOptions, 'summary' | 'priority'> {
   const { platform, accountKind } = post.target(targetId);
-  return { summary: `${platform} ${accountKind}` };
+  return { summary: `${platform} ${accountKind}`, priority: { fairnessKey: post.state.tenantId } };
 }
 
 /** Brings uploads and containers to the platform ahead of the due time. A final refusal fails the target. */
 export async function prepare(post: PostRun, targetId: string): Promise<void> {
   const input = targetInput(post, targetId);
+  post.noteTarget(targetId, { preparingSinceMs: Date.now() });
   try {
     await prepareTarget.executeWithOptions(seenAs(post, targetId), [input]);
+    post.noteTarget(targetId, { preparingSinceMs: null, error: null });
     if (post.state.revision.revisionId === input.revisionId)
       post.noteTarget(targetId, { preparedRevisionId: input.revisionId });
   } catch (error) {
+    post.noteTarget(targetId, { preparingSinceMs: null });
     if (isCancellation(error)) return;
     await fail(post, targetId, errorOf(error));
   }
+}
+
+/** A post whose uploads are not done when it is due is late, and everybody can see why. */
+export function tellLate(post: PostRun, targetId: string): Promise<void> {
+  const message = 'Its media were still being prepared when it was due; it goes out as soon as they are';
+  return post.setTarget(targetId, { error: { code: 'still-preparing', message } });
 }
 
 /**
@@ -60,11 +70,19 @@ async function attemptUntilSettled(post: PostRun, targetId: string): Promise<voi
     const result = await attempt(post, input);
     if (result.kind !== 'not-sent') return settle(post, input, result);
     if (post.state.cancelledAtMs !== null) return takeBack(post, targetId);
+    if (result.handleIsDead) post.noteTarget(targetId, { preparedRevisionId: null });
+    if (result.retryAfterMs) return waitForPlatform(post, targetId, result.retryAfterMs);
     const delayMs = result.retryAfterMs ?? backoffMs(backoffs++);
     if (delayMs === null) return fail(post, targetId, result.error);
     if (delayMs > 0) await sleep(delayMs, { summary: `${result.error.code}: send again` });
     if (result.handleIsDead) await prepareTarget.executeWithOptions(seenAs(post, targetId), [input]);
   }
+}
+
+/** The platform has named a time: until then the target waits like any other, and can be changed. */
+function waitForPlatform(post: PostRun, targetId: string, delayMs: number): Promise<void> {
+  post.noteTarget(targetId, { admittedAtMs: Date.now() + delayMs });
+  return takeBack(post, targetId);
 }
 
 const backoffMs = (tries: number): number | null => {
@@ -77,14 +95,22 @@ const unprepared: TargetError = { code: 'unavailable', message: 'What was prepar
 type AttemptResult = Exclude<ReleaseTargetResult, { kind: 'unknown' | 'unrecorded' }>;
 
 async function attempt(post: PostRun, input: TargetInput): Promise<AttemptResult> {
-  const { cycle } = post.target(input.targetId);
-  const dueAtMs = post.state.dueAtMs ?? Date.now();
+  const { cycle, admittedAtMs } = post.target(input.targetId);
+  const { version, policyVersion } = post.state;
+  const { armLeadMs } = post.settings;
+  const dueAtMs = dueOf(post.state, post.target(input.targetId)) ?? Date.now();
   const seen = seenAs(post, input.targetId);
   const armed = await armTarget.executeWithOptions(seen, [
-    { ...input, cycle, version: post.state.version, dueAtMs },
+    { ...input, cycle, version, dueAtMs, policyVersion, admittedAtMs, armLeadMs },
   ]);
   switch (armed.kind) {
     case 'superseded':
+      return { kind: 'disarmed' };
+    case 'conditions-changed':
+      post.markStale();
+      return { kind: 'disarmed' };
+    case 'admitted-later':
+      post.noteTarget(input.targetId, { admittedAtMs: armed.sendAtMs });
       return { kind: 'disarmed' };
     case 'needs-reconcile':
       return reconcile(post, input);
@@ -95,8 +121,9 @@ async function attempt(post: PostRun, input: TargetInput): Promise<AttemptResult
     default:
       return armed;
   }
-  const { publicationId, fence } = armed;
-  const released = await release({ ...input, publicationId, fence, dueAtMs }, seen);
+  const { publicationId, fence, sendAtMs } = armed;
+  post.noteTarget(input.targetId, { admittedAtMs: sendAtMs });
+  const released = await release({ ...input, publicationId, fence, dueAtMs, sendAtMs }, seen);
   if (released.kind === 'unknown') return reconcile(post, input);
   if (released.kind !== 'unrecorded') return released;
   await recordVerdict({ tenantId: input.tenantId, publicationId, fence, verdict: released.verdict });
@@ -106,7 +133,7 @@ async function attempt(post: PostRun, input: TargetInput): Promise<AttemptResult
 /** A release that ended without a word (lost worker, shutdown, time-out) is settled by asking its row. */
 async function release(
   input: Parameters<typeof releaseTarget>[0],
-  seen: { summary: string },
+  seen: ReturnType<typeof seenAs>,
 ): Promise<ReleaseTargetResult | { kind: 'unknown'; error: TargetError }> {
   try {
     return await releaseTarget.executeWithOptions(seen, [input]);

@@ -1,5 +1,6 @@
 import { openRoute, type Route } from '../route.ts';
 import { z } from '../zod.ts';
+import { holdRoutes } from './holds.ts';
 import { mediaRoutes } from './media.ts';
 import { memberRoutes } from './members.ts';
 import { postCommandRoutes } from './post-commands.ts';
@@ -37,6 +38,7 @@ export function listRoutes(documentText: () => string): {
       ...tenantRoutes,
       ...memberRoutes,
       ...profileRoutes,
+      ...holdRoutes,
       ...mediaRoutes,
       ...postRoutes,
       ...postCommandRoutes,

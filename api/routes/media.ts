@@ -1,5 +1,5 @@
 import { findMedia, listMedia } from '../../db/media.ts';
-import { decodeCursor, pageOf } from '../cursor.ts';
+import { decodeCursor, pageOf, positionById } from '../cursor.ts';
 import { notFound } from '../problems.ts';
 import { type Route, tenantRoute } from '../route.ts';
 import { id, pageQuery, pageSchema } from '../schemas/common.ts';
@@ -11,7 +11,6 @@ import { z } from '../zod.ts';
 
 const tag = 'Media';
 const params = z.strictObject({ mediaId: id() });
-const positionById = z.tuple([z.guid()]);
 
 export const mediaRoutes: readonly Route[] = [
   tenantRoute({

@@ -1,5 +1,5 @@
 import { listMembers } from '../../db/members.ts';
-import { decodeCursor, pageOf } from '../cursor.ts';
+import { decodeCursor, pageOf, positionById } from '../cursor.ts';
 import { operationsOf } from '../permissions.ts';
 import { type Route, tenantRoute } from '../route.ts';
 import { id, pageQuery, pageSchema } from '../schemas/common.ts';
@@ -10,7 +10,6 @@ import { viewMember, viewTenant } from '../views.ts';
 import { z } from '../zod.ts';
 
 const tag = 'Members';
-const positionById = z.tuple([z.guid()]);
 
 export const memberRoutes: readonly Route[] = [
   tenantRoute({

@@ -1,5 +1,5 @@
 import { findProfile, listProfiles } from '../../db/profiles.ts';
-import { decodeCursor, pageOf } from '../cursor.ts';
+import { decodeCursor, pageOf, positionById } from '../cursor.ts';
 import { etagOf } from '../etag.ts';
 import { notFound } from '../problems.ts';
 import { type Route, tenantRoute } from '../route.ts';
@@ -10,7 +10,6 @@ import { viewProfile } from '../views.ts';
 import { z } from '../zod.ts';
 
 const tag = 'Profiles';
-const positionById = z.tuple([z.guid()]);
 
 export const profileRoutes: readonly Route[] = [
   tenantRoute({

@@ -1,7 +1,7 @@
 import { systemDatabase } from '../../db/pool.ts';
 import { listTenants } from '../../db/tenants.ts';
 import { defaultPolicy } from '../../domain/policy.ts';
-import { decodeCursor, pageOf } from '../cursor.ts';
+import { decodeCursor, pageOf, positionById } from '../cursor.ts';
 import { etagOf } from '../etag.ts';
 import { platformRoute, type Route, tenantRoute } from '../route.ts';
 import { id, pageQuery, pageSchema } from '../schemas/common.ts';
@@ -25,7 +25,6 @@ import { z } from '../zod.ts';
 
 const tag = 'Tenants';
 const etag = { ETag: 'The version, for If-Match' };
-const positionById = z.tuple([z.guid()]);
 
 export const tenantRoutes: readonly Route[] = [
   platformRoute({

@@ -4,7 +4,8 @@ import { latenessRules } from '../../domain/policy.ts';
 import { accountKinds, gates, platforms, postStatuses, postTypes, roles } from '../../domain/post.ts';
 import { targetPhases } from '../../domain/post-state.ts';
 import { z } from '../zod.ts';
-import { id, instant, pageQuery, timeZone } from './common.ts';
+import { id, instant, pageQuery } from './common.ts';
+import { checkDue, dueFields, saysDue } from './due-times.ts';
 import { hasAnyField } from './tenants.ts';
 
 const gate = z.enum(gates);
@@ -16,35 +17,20 @@ const mediaInput = () =>
 const targetInput = () =>
   z
     .array(
-      z.strictObject({
-        profileId: id(),
-        copy: copy().nullable().default(null).openapi({ description: 'Null takes the base copy' }),
-      }),
+      z
+        .strictObject({
+          profileId: id(),
+          copy: copy().nullable().default(null).openapi({ description: 'Null takes the base copy' }),
+          type: z.enum(postTypes).optional().openapi({
+            description:
+              "What it is on this platform (default the post's type): a single image of a carousel, or its text alone",
+          }),
+          ...dueFields,
+        })
+        .superRefine(checkDue),
     )
     .min(1)
     .max(20);
-
-const dueFields = {
-  dueAt: instant().nullable().optional(),
-  dueLocal: z
-    .string()
-    .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/, 'Must be a wall clock, e.g. 2026-12-01T09:00')
-    .optional()
-    .openapi({
-      description: 'The wall clock that `dueAt` came from; kept beside it',
-      example: '2026-12-01T09:00',
-    }),
-  dueTimeZone: timeZone().optional(),
-};
-
-const wallClockIsWhole = (due: { dueAt?: unknown; dueLocal?: unknown; dueTimeZone?: unknown }): boolean =>
-  (due.dueLocal === undefined) === (due.dueTimeZone === undefined) &&
-  (due.dueLocal === undefined || typeof due.dueAt === 'string');
-const wallClockRule = {
-  path: ['dueLocal'],
-  message: 'dueLocal and dueTimeZone come together, and with dueAt',
-  params: { code: 'incomplete-due-time' },
-};
 
 export const newPostSchema = z
   .strictObject({
@@ -57,7 +43,7 @@ export const newPostSchema = z
     assigneeId: id().nullable().default(null),
     submit: z.boolean().default(false).openapi({ description: 'Submits the post at once' }),
   })
-  .refine(wallClockIsWhole, wallClockRule)
+  .superRefine(checkDue)
   .openapi('NewPost');
 export type NewPostInput = z.infer<typeof newPostSchema>;
 
@@ -71,7 +57,7 @@ export const postChangeSchema = z
     assigneeId: id().nullable().optional(),
     ...dueFields,
   })
-  .refine(wallClockIsWhole, wallClockRule)
+  .superRefine(checkDue)
   .refine(hasAnyField, { message: 'Must change at least one field', params: { code: 'nothing-to-change' } })
   .openapi('PostChange');
 export type PostChange = z.infer<typeof postChangeSchema>;
@@ -90,10 +76,34 @@ export const decisionInputSchema = z
 export type DecisionInput = z.infer<typeof decisionInputSchema>;
 
 export const scheduleInputSchema = z
-  .strictObject({ ...dueFields, dueAt: instant() })
-  .refine(wallClockIsWhole, wallClockRule)
+  .strictObject({
+    ...dueFields,
+    dueAt: instant().optional(),
+    targets: z
+      .array(z.strictObject({ targetId: id(), ...dueFields }).superRefine(checkDue))
+      .max(20)
+      .default([])
+      .openapi({
+        description: "Targets with a due time of their own; `dueAt: null` gives one the post's again",
+      }),
+  })
+  .superRefine(checkDue)
+  .refine((input) => saysDue(input) || input.targets.length > 0, {
+    path: ['dueAt'],
+    message: 'Must say a due time, for the post or for a target',
+    params: { code: 'nothing-to-change' },
+  })
+  .refine((input) => input.targets.every(saysDue), {
+    path: ['targets'],
+    message: 'Each target needs a due time, or null',
+    params: { code: 'incomplete-due-time' },
+  })
   .openapi('NewDueTime');
 export type ScheduleInput = z.infer<typeof scheduleInputSchema>;
+
+export const pauseInputSchema = z
+  .strictObject({ reason: z.string().trim().max(500).nullable().default(null) })
+  .openapi('Pause');
 
 export const publishNowInputSchema = z
   .strictObject({ hash: hash().openapi({ description: 'The publish hash: it casts your vote' }) })
@@ -157,17 +167,28 @@ const gateState = z
     decidedAt: instant().nullable(),
     decidedBy: z.string().nullable().openapi({ description: 'A member, or `policy`' }),
     notes: z.string().nullable(),
+    openedAt: instant()
+      .nullable()
+      .openapi({ description: 'Since when this round waits; the SLA counts from here' }),
+    overdueAt: instant().nullable().openapi({ description: 'When its SLA ends' }),
+    reminders: z.int().openapi({ description: 'Reminders sent in this round' }),
+    escalatedAt: instant().nullable(),
   })
   .openapi('Gate');
 
+const deciders = z.object({ roles: z.array(z.enum(roles)), memberIds: z.array(z.string()) });
 const gatePolicy = z
   .object({
     required: z.boolean(),
-    decidersOfAll: z.array(z.object({ roles: z.array(z.enum(roles)), memberIds: z.array(z.string()) })),
+    decidersOfAll: z.array(deciders.extend({ escalateTo: deciders })),
     quorum: z.int(),
     authorMay: z.boolean(),
     slaHours: z.number(),
+    slaWarningPercent: z.number(),
+    reminderEveryHours: z.number(),
+    reminders: z.int(),
     lateness: z.enum(latenessRules),
+    reopensOnDueTime: z.boolean(),
   })
   .openapi('GatePolicy');
 
@@ -209,7 +230,11 @@ export const targetSchema = z
     platform: z.enum(platforms),
     accountKind: z.enum(accountKinds),
     profileHealth: z.enum(['active', 'expiring', 'needs-reconnect']),
+    type: z.enum(postTypes),
     copy: z.string().nullable(),
+    dueAt: instant().nullable().openapi({ description: "Its own due time; null takes the post's" }),
+    dueLocal: z.string().nullable(),
+    dueTimeZone: z.string().nullable(),
     phase: z.enum(targetPhases),
     cycle: z.int(),
     publicId: z.string().nullable(),
@@ -225,7 +250,14 @@ export const revisionSchema = z
     number: z.int(),
     copy: z.string(),
     media: z.array(z.object({ mediaId: id(), sha256: z.string(), altText: z.string().nullable() })),
-    targets: z.array(z.object({ targetId: id(), profileId: id(), copy: z.string().nullable() })),
+    targets: z.array(
+      z.object({
+        targetId: id(),
+        profileId: id(),
+        copy: z.string().nullable(),
+        type: z.enum(postTypes).optional(),
+      }),
+    ),
     hashes: byGate(hash()),
     authors: byGate(z.string()).openapi({ description: "Who last changed each gate's inputs" }),
     createdBy: id(),
@@ -251,6 +283,10 @@ export const decisionSchema = z
 export const postSchema = z
   .object({
     ...postHead,
+    dueFit: z.enum(['exact', 'gap', 'overlap']).nullable().openapi({
+      description:
+        'Whether the clocks show `dueLocal` once, never (then it is shifted) or twice; null without one',
+    }),
     revision: revisionSchema,
     targets: z.array(targetSchema),
     gates: byGate(gateState).nullable().openapi({ description: 'Null until the post is submitted' }),
@@ -299,6 +335,9 @@ export const timelineSchema = z
         revisionId: id(),
         approvedHash: z.string(),
         dueAt: instant(),
+        sendAt: instant().openapi({
+          description: "When the platform's rate admitted it: the due time, or later",
+        }),
         sendStartedAt: instant().nullable(),
         publishedAt: instant().nullable(),
         latenessMs: z.int().nullable().openapi({ description: 'From the due time to the publication' }),

@@ -43,19 +43,28 @@ export const tenantSchema = z
 // A viewer decides only where it is named itself.
 const deciderRole = z.enum(['tenant_admin', 'content_manager', 'graphic_designer', 'super_admin']);
 
+const deciders = () =>
+  z.strictObject({ roles: z.array(deciderRole).max(roles.length), memberIds: z.array(id()).max(100) });
+
 const gatePolicyLayer = z
   .strictObject({
     required: z.boolean().optional(),
-    deciders: z
-      .strictObject({
-        roles: z.array(deciderRole).max(roles.length),
-        memberIds: z.array(id()).max(100),
-      })
-      .optional(),
+    deciders: deciders().optional(),
     quorum: z.int().min(1).max(20).optional(),
     authorMay: z.boolean().optional(),
-    slaHours: z.number().min(1).max(2_160).optional(),
+    slaHours: z.number().min(1).max(2_160).optional().openapi({ description: 'Until the gate is overdue' }),
+    slaWarningPercent: z.number().min(1).max(100).optional().openapi({
+      description: 'The share of the SLA after which its deciders are warned',
+    }),
+    reminderEveryHours: z.number().min(1).max(2_160).optional().openapi({
+      description: 'Between reminders; the first comes when the SLA ends',
+    }),
+    reminders: z.int().min(0).max(50).optional().openapi({ description: 'Before the gate escalates' }),
+    escalateTo: deciders().optional().openapi({ description: 'Who may decide as well from then on' }),
     lateness: z.enum(latenessRules).optional(),
+    reopensOnDueTime: z.boolean().optional().openapi({
+      description: "Whether a new due time takes the gate's approval back",
+    }),
   })
   .openapi('GatePolicyLayer');
 
@@ -72,13 +81,19 @@ export const versionedPolicySchema = z
   .object({ policy: policyLayerSchema, version: z.int() })
   .openapi('VersionedPolicy');
 
+const resolvedDeciders = z.object({ roles: z.array(z.enum(roles)), memberIds: z.array(id()) });
 const resolvedGate = z.object({
   required: z.boolean(),
-  deciders: z.object({ roles: z.array(z.enum(roles)), memberIds: z.array(id()) }),
+  deciders: resolvedDeciders,
   quorum: z.int(),
   authorMay: z.boolean(),
   slaHours: z.number(),
+  slaWarningPercent: z.number(),
+  reminderEveryHours: z.number(),
+  reminders: z.int(),
+  escalateTo: resolvedDeciders,
   lateness: z.enum(latenessRules),
+  reopensOnDueTime: z.boolean(),
 });
 
 export const defaultPolicySchema = z

@@ -11,7 +11,6 @@ import {
 import { inTransaction, type TenantTransaction } from '../../db/tenant-database.ts';
 import { insertPostEvent } from '../../db/timeline.ts';
 import { type Block, evaluate } from '../../domain/lifecycle.ts';
-import type { PostPolicy } from '../../domain/policy.ts';
 import type { Gate } from '../../domain/post.ts';
 import { newPostState } from '../../domain/post-state.ts';
 import { hashRevision, type RevisionContent } from '../../domain/revision.ts';
@@ -19,6 +18,7 @@ import type { PostWorkflowInput } from '../../workflows/messages.ts';
 import { notFound } from '../problems.ts';
 import type { RequestContext } from '../route.ts';
 import type { NewPostInput } from '../schemas/posts.ts';
+import { dueTimeOf, noDueTime } from './due-times.ts';
 import {
   checkAssignee,
   checkDeciders,
@@ -27,10 +27,10 @@ import {
   contentOf,
   type LoadedParts,
   loadParts,
-  policyOf,
+  policyOfProfiles,
+  type ResolvedPolicy,
   refuseIfAny,
   revisionRefOf,
-  tenantPolicyOf,
 } from './post-parts.ts';
 import { type PendingStart, startRun, submitLocked } from './submit-post.ts';
 
@@ -44,12 +44,12 @@ export async function createPost(context: RequestContext, input: NewPostInput): 
   const before = await findPost(database, postId, null);
   if (before) return resumeCreation(context, before);
   const loaded = await loadParts(context, input);
-  const policy = await checkNewPost(context, input, loaded);
+  const resolved = await checkNewPost(context, input, loaded);
   const content = contentOf(input, loaded, (profileId) => newId(`target ${profileId}`));
   const authors = { content: caller.memberId, design: caller.memberId, publish: caller.memberId };
   const revision = newRevision(context, { id: newId('revision'), postId, number: 1, content, authors });
   const start = await inTransaction(database, (transaction) =>
-    insertAll(context, transaction, { input, revision, policy, loaded }),
+    insertAll(context, transaction, { input, revision, resolved, loaded }),
   );
   if (start) await startRun(context, start);
   const post = await findPost(database, postId, null);
@@ -69,39 +69,46 @@ async function checkNewPost(
   context: RequestContext,
   input: NewPostInput,
   loaded: LoadedParts,
-): Promise<PostPolicy> {
+): Promise<ResolvedPolicy> {
   const { caller, now } = context;
   const profiles = input.targets.flatMap(({ profileId }) => loaded.profiles.get(profileId) ?? []);
-  const policy = policyOf(
-    profiles.map((profile) => profile.policy),
-    await tenantPolicyOf(context),
-  );
-  const authors = { content: caller.memberId, design: caller.memberId, publish: caller.memberId };
   const profileIds = profiles.map((profile) => profile.id);
+  const resolved = await policyOfProfiles(context, profileIds);
+  const { policy } = resolved;
+  const authors = { content: caller.memberId, design: caller.memberId, publish: caller.memberId };
   refuseIfAny([
     ...checkParts(input, loaded, { isDraft: !input.submit }),
-    ...checkDueTime(dueAtOf(input), now),
+    ...checkDueTime(dueTimeOf(input)?.dueAt ?? null, now),
+    ...input.targets.flatMap((target, index) =>
+      checkDueTime(dueTimeOf(target)?.dueAt ?? null, now, `/targets/${index}/dueAt`),
+    ),
     ...(await checkAssignee(context, input.assigneeId)),
     ...(await checkDeciders(context, { type: input.type, policy, authors, profileIds })),
   ]);
-  return policy;
+  return resolved;
 }
-
-const dueAtOf = ({ dueAt }: { dueAt?: string | null }): Date | null => (dueAt ? new Date(dueAt) : null);
 
 interface NewPostRows {
   readonly input: NewPostInput;
   readonly revision: NewRevisionRow;
-  readonly policy: PostPolicy;
+  readonly resolved: ResolvedPolicy;
   readonly loaded: LoadedParts;
 }
 
 async function insertAll(
   context: RequestContext,
   transaction: TenantTransaction,
-  { input, revision, policy, loaded }: NewPostRows,
+  { input, revision, resolved, loaded }: NewPostRows,
 ): Promise<PendingStart | null> {
   const { caller, now } = context;
+  const due = dueTimeOf(input) ?? noDueTime;
+  const dueOfTarget = new Map(
+    input.targets.map((target) => [target.profileId, dueTimeOf(target) ?? noDueTime]),
+  );
+  const targets = revision.content.targets.map((target) => ({
+    ...target,
+    due: dueOfTarget.get(target.profileId) ?? noDueTime,
+  }));
   const isNew = await insertPost(transaction, {
     id: revision.post_id,
     type: input.type,
@@ -109,23 +116,23 @@ async function insertAll(
     revision_id: revision.id,
     revision_number: revision.number,
     copy: input.copy,
-    due_at: dueAtOf(input),
-    due_local: input.dueLocal ?? null,
-    due_zone: input.dueTimeZone ?? null,
+    due_at: due.dueAt,
+    due_local: due.dueLocal,
+    due_zone: due.dueZone,
     assignee_id: input.assigneeId,
     created_by: caller.memberId,
     blocked_on: draftBlocks(context, {
       revision,
-      policy,
+      resolved,
       loaded,
-      dueAt: dueAtOf(input),
+      dueAt: due.dueAt,
       origin: input.origin,
     }),
   });
   // A twin of this request was faster; whatever is left to do, it does.
   if (!isNew) return null;
   await insertRevision(transaction, revision);
-  await insertTargets(transaction, revision.post_id, revision.content.targets);
+  await insertTargets(transaction, revision.post_id, targets);
   await insertPostEvent(transaction, {
     postId: revision.post_id,
     eventKey: 'api:created',
@@ -137,9 +144,13 @@ async function insertAll(
   });
   if (!input.submit) return null;
   const post = await findPost(transaction, revision.post_id, null);
-  const targets = await listTargets(transaction, revision.post_id);
   const row = { ...revision, tenant_id: caller.tenantId, created_at: now };
-  const { start } = await submitLocked(context, transaction, { post: post!, revision: row, targets, policy });
+  const { start } = await submitLocked(context, transaction, {
+    post: post!,
+    revision: row,
+    targets: await listTargets(transaction, revision.post_id),
+    resolved,
+  });
   return start;
 }
 
@@ -173,7 +184,7 @@ export function draftBlocks(
   { caller, now }: RequestContext,
   draft: {
     revision: NewRevisionRow;
-    policy: PostPolicy;
+    resolved: ResolvedPolicy;
     loaded: LoadedParts;
     dueAt: Date | null;
     origin: 'human' | 'ai';
@@ -187,11 +198,11 @@ export function draftBlocks(
     type: content.type,
     origin: draft.origin,
     revision,
-    policy: draft.policy,
+    ...draft.resolved,
     dueAtMs: draft.dueAt?.getTime() ?? null,
-    targets: content.targets.map(({ targetId, profileId }) => {
-      const profile = draft.loaded.profiles.get(profileId)!;
-      return { targetId, profileId, platform: profile.platform, accountKind: profile.account_kind };
+    targets: content.targets.map(({ targetId, profileId, type }) => {
+      const { platform, account_kind: accountKind } = draft.loaded.profiles.get(profileId)!;
+      return { targetId, profileId, platform, accountKind, type: type ?? content.type, dueAtMs: null };
     }),
   });
   return evaluate({ ...state, draft: true }).blockedOn;

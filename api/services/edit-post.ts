@@ -10,8 +10,9 @@ import {
   type RevisionRow,
   setAssignee,
   setDraft,
+  setTargetDue,
 } from '../../db/posts.ts';
-import { inTransaction } from '../../db/tenant-database.ts';
+import { inTransaction, type TenantTransaction } from '../../db/tenant-database.ts';
 import { insertPostEvent } from '../../db/timeline.ts';
 import { type Gate, gates, isClosed } from '../../domain/post.ts';
 import { hashFor } from '../../domain/post-state.ts';
@@ -19,8 +20,10 @@ import { hashRevision, type RevisionContent } from '../../domain/revision.ts';
 import { changedMeanwhile, requireMatch } from '../etag.ts';
 import { notFound, Problem, type ProblemError } from '../problems.ts';
 import type { RequestContext } from '../route.ts';
+import type { DueInput } from '../schemas/due-times.ts';
 import type { PostAnswer, PostChange } from '../schemas/posts.ts';
 import { draftBlocks, newRevision } from './create-post.ts';
+import { dueTimeOf, noDueTime } from './due-times.ts';
 import {
   checkAssignee,
   checkDueTime,
@@ -30,11 +33,11 @@ import {
   loadParts,
   type PostParts,
   partsOf,
+  policyOfProfiles,
   refuseIfAny,
   revisionRefOf,
 } from './post-parts.ts';
 import { answerOfRow, runCommand } from './run-command.ts';
-import { policyOfProfiles } from './submit-post.ts';
 
 export interface EditedPost {
   readonly answer: PostAnswer;
@@ -47,6 +50,8 @@ interface Edit {
   readonly change: PostChange;
   readonly parts: PostParts;
   readonly loaded: LoadedParts;
+  /** What the post says after the edit. */
+  readonly content: RevisionContent;
   /** `null` when nothing that is hashed changes. */
   readonly revision: NewRevisionRow | null;
 }
@@ -72,8 +77,9 @@ export async function editPost(
   requireSameTargets(post, current, parts);
   const loaded = await loadParts(context, parts);
   await checkEdit(context, { post, change, parts, loaded });
-  const revision = reviseIfChanged(context, post, current, parts, loaded);
-  const edit = { post, change, parts, loaded, revision };
+  const content = contentAfter(context, current, parts, loaded);
+  const revision = reviseIfChanged(context, post, current, content);
+  const edit = { post, change, parts, loaded, content, revision };
   return post.status === 'DRAFT' ? editDraft(context, edit) : editSubmitted(context, edit, current);
 }
 
@@ -87,46 +93,60 @@ const mergeParts = (parts: PostParts, change: PostChange): PostParts => ({
 /** A run has its targets for life, also while its post is withdrawn. */
 function requireSameTargets(post: PostRow, current: RevisionRow, parts: PostParts): void {
   if (!post.submitted_at) return;
-  const before = current.content.targets.map((target) => target.profileId).sort();
-  const after = parts.targets.map((target) => target.profileId).sort();
+  const keyOf = ({ profileId, type }: PostParts['targets'][number]) => `${profileId} ${type ?? parts.type}`;
+  const before = current.content.targets.map(keyOf).sort();
+  const after = parts.targets.map(keyOf).sort();
   if (before.join() !== after.join())
     throw new Problem(
       'targets-fixed',
-      'The profiles a post goes to cannot be changed once it has been submitted',
+      'The profiles a post goes to, and what it is there, cannot be changed once it has been submitted',
     );
 }
 
 async function checkEdit(
   context: RequestContext,
-  { post, change, parts, loaded }: Omit<Edit, 'revision'>,
+  { post, change, parts, loaded }: Omit<Edit, 'revision' | 'content'>,
 ): Promise<void> {
   const isDraft = post.status === 'DRAFT';
-  const isScheduled = change.dueAt !== undefined && !isDraft;
-  const byCommand: ProblemError = {
-    path: '/dueAt',
-    code: 'not-editable',
-    message: 'The due time of a submitted post is changed by POST …/schedule',
-  };
   refuseIfAny([
     ...checkParts(parts, loaded, { isDraft }),
-    ...(isScheduled ? [byCommand] : checkDueTime(change.dueAt ? new Date(change.dueAt) : null, context.now)),
+    ...checkDue(context, change, '', isDraft),
+    ...(change.targets ?? []).flatMap((target, index) =>
+      checkDue(context, target, `/targets/${index}`, isDraft),
+    ),
     ...(await checkAssignee(context, change.assigneeId)),
   ]);
+}
+
+/** A draft's due time is edited with it, a submitted post's by a command. */
+function checkDue({ now }: RequestContext, input: DueInput, path: string, isDraft: boolean): ProblemError[] {
+  const due = dueTimeOf(input);
+  if (!due) return [];
+  if (isDraft) return checkDueTime(due.dueAt, now, `${path}/dueAt`);
+  const message = 'The due time of a submitted post is changed by POST …/schedule';
+  return [{ path: `${path}/dueAt`, code: 'not-editable', message }];
+}
+
+function contentAfter(
+  context: RequestContext,
+  current: RevisionRow,
+  parts: PostParts,
+  loaded: LoadedParts,
+): RevisionContent {
+  const known = new Map(current.content.targets.map((target) => [target.profileId, target.targetId]));
+  return contentOf(
+    parts,
+    loaded,
+    (profileId) => known.get(profileId) ?? context.newId(`target ${profileId}`),
+  );
 }
 
 function reviseIfChanged(
   context: RequestContext,
   post: PostRow,
   current: RevisionRow,
-  parts: PostParts,
-  loaded: LoadedParts,
+  content: RevisionContent,
 ): NewRevisionRow | null {
-  const known = new Map(current.content.targets.map((target) => [target.profileId, target.targetId]));
-  const content = contentOf(
-    parts,
-    loaded,
-    (profileId) => known.get(profileId) ?? context.newId(`target ${profileId}`),
-  );
   const authors = authorsOf(context, current, content);
   if (!authors) return null;
   return newRevision(context, {
@@ -162,15 +182,7 @@ async function editDraft(context: RequestContext, edit: Edit): Promise<EditedPos
     const locked = await lockPostRow(transaction, post.id);
     if (locked?.row_version !== post.row_version) throw changedMeanwhile();
     if (revision) await insertRevision(transaction, revision);
-    if (revision && change.targets && !post.submitted_at) {
-      const { targets } = revision.content;
-      await deleteTargetsExcept(
-        transaction,
-        post.id,
-        targets.map((target) => target.targetId),
-      );
-      await insertTargets(transaction, post.id, targets);
-    }
+    if (change.targets) await setDraftTargets(transaction, edit);
     await insertPostEvent(transaction, {
       postId: post.id,
       eventKey: `api:drafted:${post.row_version}`,
@@ -182,11 +194,7 @@ async function editDraft(context: RequestContext, edit: Edit): Promise<EditedPos
     });
     return setDraft(transaction, post.id, {
       ...(revision && { revision: { id: revision.id, number: revision.number, copy: parts.copy } }),
-      ...(change.dueAt !== undefined && {
-        dueAt: change.dueAt === null ? null : new Date(change.dueAt),
-        dueLocal: change.dueLocal ?? null,
-        dueZone: change.dueTimeZone ?? null,
-      }),
+      ...dueTimeOf(change),
       ...(change.assigneeId !== undefined && { assigneeId: change.assigneeId }),
       blockedOn,
     });
@@ -194,15 +202,41 @@ async function editDraft(context: RequestContext, edit: Edit): Promise<EditedPos
   return { answer: answerOfRow(row), version: row.row_version };
 }
 
+/** Targets come and go with a draft's edits until it is first submitted; their due times may change until then and after. */
+async function setDraftTargets(transaction: TenantTransaction, edit: Edit): Promise<void> {
+  const { post, change, content } = edit;
+  const dueOf = new Map(change.targets?.map((target) => [target.profileId, dueTimeOf(target)]));
+  if (post.submitted_at) {
+    for (const { targetId, profileId } of content.targets) {
+      const due = dueOf.get(profileId);
+      if (due) await setTargetDue(transaction, targetId, due);
+    }
+    return;
+  }
+  const kept = content.targets.map((target) => target.targetId);
+  await deleteTargetsExcept(transaction, post.id, kept);
+  const targets = content.targets.map((target) => ({
+    ...target,
+    due: dueOf.get(target.profileId) ?? noDueTime,
+  }));
+  await insertTargets(transaction, post.id, targets);
+}
+
 async function blocksAfter(context: RequestContext, { post, change, parts, loaded, revision }: Edit) {
   const current = await findRevision(context.database, post.revision_id);
-  const policy = await policyOfProfiles(
+  const resolved = await policyOfProfiles(
     context,
     parts.targets.map((target) => target.profileId),
   );
-  const dueAt =
-    change.dueAt === undefined ? post.due_at : change.dueAt === null ? null : new Date(change.dueAt);
-  return draftBlocks(context, { revision: revision ?? current!, policy, loaded, dueAt, origin: post.origin });
+  const due = dueTimeOf(change);
+  const dueAt = due ? due.dueAt : post.due_at;
+  return draftBlocks(context, {
+    revision: revision ?? current!,
+    resolved,
+    loaded,
+    dueAt,
+    origin: post.origin,
+  });
 }
 
 async function editSubmitted(context: RequestContext, edit: Edit, current: RevisionRow): Promise<EditedPost> {

@@ -7,6 +7,7 @@ import {
   setDraft,
   setDraftCancelled,
   setDueWallClock,
+  setTargetDue,
   setTargetsCancelled,
 } from '../../db/posts.ts';
 import { inTransaction, type TenantTransaction } from '../../db/tenant-database.ts';
@@ -18,9 +19,10 @@ import { digestOf } from '../ids.ts';
 import { notFound, Problem } from '../problems.ts';
 import type { RequestContext } from '../route.ts';
 import type { DecisionInput, PostAnswer, ResolveInput, ScheduleInput } from '../schemas/posts.ts';
-import { checkDueTime, refuseIfAny, revisionRefOf, runTargetOf } from './post-parts.ts';
+import { type DueTime, dueTimeOf } from './due-times.ts';
+import { checkDueTime, policyOfProfiles, refuseIfAny, revisionRefOf, runTargetOf } from './post-parts.ts';
 import { answerOfRow, runCommand } from './run-command.ts';
-import { policyOfProfiles, submitDraft } from './submit-post.ts';
+import { submitDraft } from './submit-post.ts';
 
 async function requirePost({ database, caller }: RequestContext, postId: string): Promise<PostRow> {
   const post = await findPost(database, postId, caller.profileIds);
@@ -47,6 +49,10 @@ export async function submitPost(context: RequestContext, postId: string): Promi
     ...commandBase(context),
     revision: revisionRefOf(revision!),
     dueAtMs: post.due_at?.getTime() ?? null,
+    targets: (await listTargets(context.database, postId)).map((target) => ({
+      targetId: target.id,
+      dueAtMs: target.due_at?.getTime() ?? null,
+    })),
   });
 }
 
@@ -80,34 +86,65 @@ export async function decidePost(
   return runCommand(context, postId, { kind: 'decide', commandId, actor: context.actor, ...decision });
 }
 
-/** Sets the due time: on the row of a draft, by the run otherwise. */
+/** Sets the due time of a post, or of some of its targets: on the rows of a draft, by the run otherwise. */
 export async function schedulePost(
   context: RequestContext,
   postId: string,
   input: ScheduleInput,
 ): Promise<PostAnswer> {
-  const dueAt = new Date(input.dueAt);
   const post = await requirePost(context, postId);
-  refuseIfAny(checkDueTime(dueAt, context.now));
-  const local = input.dueLocal ?? null;
-  const zone = input.dueTimeZone ?? null;
-  if (!post.submitted_at) return scheduleDraft(context, postId, { dueAt, dueLocal: local, dueZone: zone });
-  const dueAtMs = dueAt.getTime();
-  const answer = await runCommand(context, postId, { kind: 'schedule', ...commandBase(context), dueAtMs });
-  await setDueWallClock(context.database, postId, { local, zone });
+  const times: DueTimes = {
+    due: dueTimeOf(input),
+    targets: input.targets.map((target) => ({ targetId: target.targetId, due: dueTimeOf(target)! })),
+  };
+  await checkTimes(context, postId, times);
+  if (!post.submitted_at) return scheduleDraft(context, postId, times);
+  const answer = await runCommand(context, postId, {
+    kind: 'schedule',
+    ...commandBase(context),
+    dueAtMs: times.due?.dueAt?.getTime() ?? null,
+    targets: times.targets.map(({ targetId, due }) => ({ targetId, dueAtMs: due.dueAt?.getTime() ?? null })),
+  });
+  const { due, targets } = times;
+  if (due) await setDueWallClock(context.database, postId, { local: due.dueLocal, zone: due.dueZone });
+  for (const target of targets) await setTargetDue(context.database, target.targetId, target.due);
   return answer;
+}
+
+interface DueTimes {
+  readonly due: DueTime | undefined;
+  readonly targets: readonly { readonly targetId: string; readonly due: DueTime }[];
+}
+
+async function checkTimes(
+  context: RequestContext,
+  postId: string,
+  { due, targets }: DueTimes,
+): Promise<void> {
+  const known = await listTargets(context.database, postId);
+  refuseIfAny([
+    ...checkDueTime(due?.dueAt ?? null, context.now),
+    ...targets.flatMap((target, index) =>
+      checkDueTime(target.due.dueAt, context.now, `/targets/${index}/dueAt`),
+    ),
+  ]);
+  const unknown = targets.find(({ targetId }) => !known.some(({ id }) => id === targetId));
+  if (unknown) throw new Problem('unknown-target', `The post has no target ${unknown.targetId}`);
 }
 
 async function scheduleDraft(
   context: RequestContext,
   postId: string,
-  due: { dueAt: Date; dueLocal: string | null; dueZone: string | null },
+  { due, targets }: DueTimes,
 ): Promise<PostAnswer> {
   return inTransaction(context.database, async (transaction) => {
     const post = await lockDraft(transaction, postId);
-    const blockedOn = await blocksOfDraft(context, transaction, post, due.dueAt);
+    for (const target of targets) await setTargetDue(transaction, target.targetId, target.due);
+    const blockedOn = await blocksOfDraft(context, transaction, post, due?.dueAt ?? post.due_at);
     const changed = await setDraft(transaction, postId, { ...due, blockedOn });
-    await noteEvent(context, transaction, postId, 'post.scheduled', { dueAt: due.dueAt.toISOString() });
+    await noteEvent(context, transaction, postId, 'post.scheduled', {
+      dueAt: changed.due_at?.toISOString() ?? null,
+    });
     return answerOfRow(changed);
   });
 }
@@ -126,11 +163,11 @@ async function blocksOfDraft(
   context: RequestContext,
   transaction: TenantTransaction,
   post: PostRow,
-  dueAt: Date,
+  dueAt: Date | null,
 ) {
   const revision = await findRevision(transaction, post.revision_id);
   const targets = await listTargets(transaction, post.id);
-  const policy = await policyOfProfiles(
+  const resolved = await policyOfProfiles(
     context,
     targets.map((target) => target.profile_id),
   );
@@ -140,9 +177,9 @@ async function blocksOfDraft(
     type: post.type,
     origin: post.origin,
     revision: revisionRefOf(revision!),
-    policy,
-    dueAtMs: dueAt.getTime(),
-    targets: targets.map(runTargetOf),
+    ...resolved,
+    dueAtMs: dueAt?.getTime() ?? null,
+    targets: targets.map((target) => runTargetOf(target, revision!)),
   });
   return evaluate({ ...state, draft: true }).blockedOn;
 }
@@ -193,6 +230,27 @@ export async function resolvePost(
 ): Promise<PostAnswer> {
   await requireSubmitted(context, postId);
   return runCommand(context, postId, { kind: 'resolve', ...commandBase(context), ...input });
+}
+
+/** Stops a post until it is resumed. */
+export async function pausePost(
+  context: RequestContext,
+  postId: string,
+  reason: string | null,
+): Promise<PostAnswer> {
+  await requireSubmitted(context, postId);
+  return runCommand(context, postId, { kind: 'pause', ...commandBase(context), reason });
+}
+
+export async function resumePost(context: RequestContext, postId: string): Promise<PostAnswer> {
+  await requireSubmitted(context, postId);
+  return runCommand(context, postId, { kind: 'resume', ...commandBase(context) });
+}
+
+/** Closes a post that has failed, or is in doubt, for good. */
+export async function archivePost(context: RequestContext, postId: string): Promise<PostAnswer> {
+  await requireSubmitted(context, postId);
+  return runCommand(context, postId, { kind: 'archive', ...commandBase(context) });
 }
 
 /** Cancels what has not been sent; a draft that was never submitted is cancelled on its row. */

@@ -14,7 +14,7 @@ import {
 } from '../../domain/policy.ts';
 import type { Gate, PostType } from '../../domain/post.ts';
 import { gatesOf, type RevisionRef } from '../../domain/post-state.ts';
-import type { RevisionContent } from '../../domain/revision.ts';
+import { mediaShown, type RevisionContent } from '../../domain/revision.ts';
 import { Problem, type ProblemCode, type ProblemError } from '../problems.ts';
 import type { RequestContext } from '../route.ts';
 
@@ -23,7 +23,13 @@ export interface PostParts {
   readonly type: PostType;
   readonly copy: string;
   readonly media: readonly { mediaId: string; altText: string | null }[];
-  readonly targets: readonly { profileId: string; copy: string | null }[];
+  readonly targets: readonly TargetPart[];
+}
+
+interface TargetPart {
+  readonly profileId: string;
+  readonly copy: string | null;
+  readonly type?: PostType;
 }
 
 /** The rows a post's parts refer to, as far as they exist and the caller may see them. */
@@ -93,20 +99,31 @@ function checkRules(parts: PostParts, loaded: LoadedParts, index: number, isDraf
   const target = parts.targets[index]!;
   const profile = loaded.profiles.get(target.profileId);
   if (!profile) return [];
+  const type = target.type ?? parts.type;
+  if (type !== 'TEXT_ONLY' && parts.type === 'TEXT_ONLY')
+    return [
+      {
+        path: `/targets/${index}/type`,
+        code: 'visual-target',
+        message: `A TEXT_ONLY post has no media: give the post the type ${type}, and TEXT_ONLY to its other targets`,
+      },
+    ];
   const violations = checkTarget({
     platform: profile.platform,
     kind: profile.account_kind,
-    type: parts.type,
+    type,
     text: target.copy ?? parts.copy,
-    media: mediaFactsOf(parts, loaded),
+    media: mediaFactsOf(parts, type, loaded),
   });
   return violations
     .filter((violation) => !(isDraft && violation.code === 'text-missing'))
-    .map((violation) => mapViolation(violation, profile, index, target.copy !== null));
+    .map((violation) => mapViolation(violation, profile, index, target));
 }
 
 /** The designer delivers later: while a visual post has no media, there is nothing to check. */
-function mediaFactsOf({ type, media }: PostParts, loaded: LoadedParts): MediaFacts[] | undefined {
+function mediaFactsOf(parts: PostParts, type: PostType, loaded: LoadedParts): MediaFacts[] | undefined {
+  // What a text post has of media is wrong; what a text target of another post leaves out is not.
+  const media = type === parts.type ? parts.media : mediaShown(type, parts.media);
   if (media.length === 0) return type === 'TEXT_ONLY' ? [] : undefined;
   const rows = media.map(({ mediaId, altText }) => ({ row: loaded.media.get(mediaId), altText }));
   if (rows.some(({ row }) => row?.state !== 'ready')) return undefined;
@@ -123,10 +140,10 @@ function mapViolation(
   violation: Violation,
   profile: ProfileRow,
   index: number,
-  hasOwnCopy: boolean,
+  target: TargetPart,
 ): ProblemError {
   return {
-    path: pointerOf(violation.field, index, hasOwnCopy),
+    path: pointerOf(violation.field, index, target),
     code: violation.code,
     message: `${profile.platform}: ${violation.message}`,
     ...(violation.limit !== null && { limit: violation.limit }),
@@ -135,8 +152,9 @@ function mapViolation(
 }
 
 /** `media[2].altText` → `/media/2/altText`; what belongs to one target alone points there. */
-function pointerOf(field: string, index: number, hasOwnCopy: boolean): string {
-  if (field === 'text') return hasOwnCopy ? `/targets/${index}/copy` : '/copy';
+function pointerOf(field: string, index: number, { copy, type }: TargetPart): string {
+  if (field === 'text') return copy === null ? '/copy' : `/targets/${index}/copy`;
+  if (field === 'type' && type) return `/targets/${index}/type`;
   if (field === 'kind' || field === 'type') return `/targets/${index}/profileId`;
   return `/${field.replace(/\[(\d+)\]/g, '/$1').replaceAll('.', '/')}`;
 }
@@ -146,14 +164,22 @@ function distinct(errors: readonly ProblemError[]): ProblemError[] {
   return [...new Map(errors.map((error) => [JSON.stringify(error), error])).values()];
 }
 
-/** Resolves the policy of a post over its targets, most specific layer first. */
-export function policyOf(profilePolicies: readonly PolicyLayer[], tenantPolicy: PolicyLayer): PostPolicy {
-  return resolvePostPolicy(profilePolicies.map((policy) => [policy, tenantPolicy]));
+/** A post's policy, and the tenant's version of all policies that it was resolved at. */
+export interface ResolvedPolicy {
+  readonly policy: PostPolicy;
+  readonly policyVersion: number;
 }
 
-export async function tenantPolicyOf({ pool, caller }: RequestContext): Promise<PolicyLayer> {
+/** Resolves the policy of a post over its targets' profiles, most specific layer first. */
+export async function policyOfProfiles(
+  { database, pool, caller }: RequestContext,
+  profileIds: readonly string[],
+): Promise<ResolvedPolicy> {
+  // The version before the policies: one that changes meanwhile is resolved again by the run.
   const tenant = await findTenant(systemDatabase(pool), caller.tenantId);
-  return tenant?.policy ?? {};
+  const profiles = await listProfilesById(database, profileIds);
+  const layers = profiles.map((profile): PolicyLayer[] => [profile.policy, tenant?.policy ?? {}]);
+  return { policy: resolvePostPolicy(layers), policyVersion: tenant?.policies_version ?? 1 };
 }
 
 /**
@@ -200,9 +226,8 @@ function isEligible(
 const farthestDueDays = 3_660;
 
 /** A due time lies ahead, and within what a timer can wait. */
-export function checkDueTime(dueAt: Date | null, now: Date): ProblemError[] {
+export function checkDueTime(dueAt: Date | null, now: Date, path = '/dueAt'): ProblemError[] {
   if (dueAt === null) return [];
-  const path = '/dueAt';
   if (dueAt <= now)
     return [{ path, code: 'due-time-passed', message: `The due time ${dueAt.toISOString()} has passed` }];
   const latest = new Date(now.getTime() + farthestDueDays * 86_400_000);
@@ -254,7 +279,7 @@ export const partsOf = ({ content }: Pick<RevisionRow, 'content'>): PostParts =>
   type: content.type,
   copy: content.copy,
   media: content.media.map(({ mediaId, altText }) => ({ mediaId, altText })),
-  targets: content.targets.map(({ profileId, copy }) => ({ profileId, copy })),
+  targets: content.targets.map(({ profileId, copy, type }) => ({ profileId, copy, ...(type && { type }) })),
 });
 
 /** Builds what a revision says; media come with the hash of their bytes. */
@@ -271,18 +296,22 @@ export function contentOf(
       sha256: loaded.media.get(mediaId)!.sha256!,
       altText,
     })),
-    targets: parts.targets.map(({ profileId, copy }) => ({
+    targets: parts.targets.map(({ profileId, copy, type }) => ({
       targetId: targetIdOf(profileId),
       profileId,
       copy,
+      // The post's own type is no type of the target's own: equal content has equal hashes.
+      ...(type && type !== parts.type && { type }),
     })),
   };
 }
 
 /** A target as a run is told of it. */
-export const runTargetOf = (target: TargetWithProfile) => ({
+export const runTargetOf = (target: TargetWithProfile, { content }: Pick<RevisionRow, 'content'>) => ({
   targetId: target.id,
   profileId: target.profile_id,
   platform: target.platform,
   accountKind: target.account_kind,
+  type: content.targets.find(({ targetId }) => targetId === target.id)?.type ?? content.type,
+  dueAtMs: target.due_at?.getTime() ?? null,
 });

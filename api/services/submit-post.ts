@@ -9,10 +9,8 @@ import {
   setSubmitted,
   type TargetWithProfile,
 } from '../../db/posts.ts';
-import { listProfilesById } from '../../db/profiles.ts';
 import { inTransaction, type TenantTransaction } from '../../db/tenant-database.ts';
 import { evaluate } from '../../domain/lifecycle.ts';
-import type { PostPolicy } from '../../domain/policy.ts';
 import { type NewPost, newPostState } from '../../domain/post-state.ts';
 import { openPost } from '../../domain/reducer.ts';
 import type { PostWorkflowInput } from '../../workflows/messages.ts';
@@ -24,11 +22,11 @@ import {
   checkParts,
   loadParts,
   partsOf,
-  policyOf,
+  policyOfProfiles,
+  type ResolvedPolicy,
   refuseIfAny,
   revisionRefOf,
   runTargetOf,
-  tenantPolicyOf,
 } from './post-parts.ts';
 
 /** A run that is to be started once the submission is committed. */
@@ -66,7 +64,7 @@ export async function submitDraft(context: RequestContext, postId: string): Prom
 interface SubmissionFacts {
   readonly revision: RevisionRow;
   readonly targets: readonly TargetWithProfile[];
-  readonly policy: PostPolicy;
+  readonly resolved: ResolvedPolicy;
 }
 
 /** Everything that is checked again when a draft is submitted; `null` for a post that has a run. */
@@ -81,38 +79,25 @@ async function checkSubmission(context: RequestContext, postId: string): Promise
   if (!revision) throw new Error(`Post ${caller.tenantId}/${postId} has no revision ${post.revision_id}`);
   const parts = partsOf(revision);
   const loaded = await loadParts(context, parts);
-  const policy = await policyOfProfiles(
-    context,
-    targets.map((target) => target.profile_id),
-  );
   const profileIds = targets.map((target) => target.profile_id);
+  const resolved = await policyOfProfiles(context, profileIds);
+  const { policy } = resolved;
   const errors: ProblemError[] = [
     ...checkParts(parts, loaded, { isDraft: false }),
     ...checkDueTime(post.due_at, context.now),
+    ...targets.flatMap((target, index) =>
+      checkDueTime(target.due_at, context.now, `/targets/${index}/dueAt`),
+    ),
     ...(await checkDeciders(context, { type: post.type, policy, authors: revision.authors, profileIds })),
   ];
   refuseIfAny(errors);
-  return { revision, targets, policy };
+  return { revision, targets, resolved };
 }
 
 async function findPostToSubmit(context: RequestContext, postId: string): Promise<PostRow> {
   const post = await findPost(context.database, postId, context.caller.profileIds);
   if (!post) throw notFound('post');
   return post;
-}
-
-export async function policyOfProfiles(
-  context: RequestContext,
-  profileIds: readonly string[],
-): Promise<PostPolicy> {
-  const [profiles, tenantPolicy] = await Promise.all([
-    listProfilesById(context.database, profileIds),
-    tenantPolicyOf(context),
-  ]);
-  return policyOf(
-    profiles.map((profile) => profile.policy),
-    tenantPolicy,
-  );
 }
 
 /** This very request has submitted the post before, and was cut off before it could answer. */
@@ -131,7 +116,7 @@ async function submittedBefore(
 export async function submitLocked(
   context: RequestContext,
   transaction: TenantTransaction,
-  { post, revision, targets, policy }: SubmissionFacts & { post: PostRow },
+  { post, revision, targets, resolved }: SubmissionFacts & { post: PostRow },
 ): Promise<{ kind: 'submitted'; post: PostRow; start: PendingStart }> {
   const { caller, now, dependencies } = context;
   const submittedBy = { memberId: caller.memberId, name: caller.name };
@@ -141,9 +126,9 @@ export async function submitLocked(
     type: post.type,
     origin: post.origin,
     revision: revisionRefOf(revision),
-    policy,
+    ...resolved,
     dueAtMs: post.due_at?.getTime() ?? null,
-    targets: targets.map(runTargetOf),
+    targets: targets.map((target) => runTargetOf(target, revision)),
   };
   const { state } = openPost(newPostState(newPost), submittedBy, now.getTime());
   const submitted = await setSubmitted(transaction, { state, readiness: evaluate(state), submittedAt: now });

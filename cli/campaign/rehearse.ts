@@ -1,4 +1,5 @@
 import { permissions } from '../../api/permissions.ts';
+import type { Reduction } from '../../domain/change.ts';
 import type { Command } from '../../domain/commands.ts';
 import { evaluate } from '../../domain/lifecycle.ts';
 import { type PolicyLayer, resolvePostPolicy } from '../../domain/policy.ts';
@@ -11,7 +12,7 @@ import {
   type PostState,
   type RevisionRef,
 } from '../../domain/post-state.ts';
-import { applyCommand, openPost, type Reduction } from '../../domain/reducer.ts';
+import { applyCommand, openPost } from '../../domain/reducer.ts';
 import { hashOf, hashRevision } from '../../domain/revision.ts';
 import type {
   CampaignAction,
@@ -125,6 +126,7 @@ function firstState(post: RehearsedPost, draft: Draft, policy: CampaignPolicy): 
     origin: 'human',
     revision: refOf(post, draft),
     policy: resolvePostPolicy([[layerOf(policy)]]),
+    policyVersion: 1,
     dueAtMs: 60_000,
     // Which account it is does not matter to the gates.
     targets: post.targets.map(({ profile }) => ({
@@ -132,6 +134,8 @@ function firstState(post: RehearsedPost, draft: Draft, policy: CampaignPolicy): 
       profileId: profile,
       platform: 'linkedin',
       accountKind: 'organization',
+      type: post.type,
+      dueAtMs: null,
     })),
   });
 }
@@ -166,7 +170,7 @@ function commandOf(
   const base = { commandId: hashOf([index]), actor };
   switch (step.action) {
     case 'submit':
-      return { ...base, kind: 'submit', revision, dueAtMs: state.dueAtMs };
+      return { ...base, kind: 'submit', revision, dueAtMs: state.dueAtMs, targets: [] };
     case 'approve':
     case 'reject':
       return {

@@ -49,6 +49,7 @@ export async function startWorker(config: WorkerConfig, bundlePath: string): Pro
     registry: openRegistry(config),
     storage,
     envelopes,
+    rates: config.GATEPOST_RATES,
     runs: createRunDirectory(client),
     failpoint: failpointOf(config.GATEPOST_FAILPOINT),
   });

@@ -52,6 +52,8 @@ function fakeRuns(
   return {
     started,
     described,
+    async startPoke() {},
+    async poke() {},
     async start(input) {
       const { post } = input as { post: string };
       if (refuseToStart.includes(post)) throw new Error(`Temporal refuses ${post}`);
@@ -114,11 +116,19 @@ const arm = async (post: SeededPost, fields: { version?: number; runId?: string 
   armPublication(fixture.worker, {
     ...{ postId: post.postId, targetId: post.targetId, revisionId: post.revisionId, cycle: 1 },
     ...{ holder: 'mine', approvedHash: 'p', dueAt: past, handle: null, runId: 'run-1', version: 3 },
+    ...{
+      profileId: fixture.profileId,
+      platform: 'linkedin',
+      policyVersion: 1,
+      admittedAt: null,
+      buckets: [],
+    },
+    ...{ now: past, armUntil: past },
     ...fields,
   });
 const release = (publicationId: string, fence: number) =>
   releasePublication(fixture.worker, {
-    ...{ publicationId, fence, approvedHash: 'p', dueAt: past, commitTimeoutMs: 1_000 },
+    ...{ publicationId, fence, approvedHash: 'p', dueAt: past, sendAt: past, commitTimeoutMs: 1_000 },
     now: sql<Date>`clock_timestamp()`,
   });
 

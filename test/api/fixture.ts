@@ -11,11 +11,12 @@ import { CommandRefused, PostRunMissing, type PostRuns } from '../../api/post-ru
 import { openPool } from '../../db/pool.ts';
 import { projectPost } from '../../db/projections.ts';
 import { forTenant } from '../../db/tenant-database.ts';
+import type { Change } from '../../domain/change.ts';
 import type { Command, CommandAnswer } from '../../domain/commands.ts';
 import { evaluate } from '../../domain/lifecycle.ts';
 import type { Role } from '../../domain/post.ts';
 import { newPostState, type PostState } from '../../domain/post-state.ts';
-import { applyCommand, type Change, openPost } from '../../domain/reducer.ts';
+import { applyCommand, openPost } from '../../domain/reducer.ts';
 import { startTestDatabase, type TestDatabase } from '../support/database.ts';
 
 export const issuer = 'https://issuer.test';
@@ -54,6 +55,7 @@ export function createFakeRuns(workerPool: pg.Pool): FakeRuns {
       if (runs.has(post.postId)) return;
       await keep(randomUUID(), openPost(newPostState(post), submittedBy, Date.now()));
     },
+    pokeAll: async () => failIfAsked(),
     execute: async (command, { postId }) => {
       failIfAsked();
       const run = runs.get(postId);

@@ -42,6 +42,7 @@ function inputOf(postId: string): PostWorkflowInput {
       origin: 'human',
       revision,
       policy: resolvePostPolicy([]),
+      policyVersion: 1,
       dueAtMs: null,
       targets: [
         {
@@ -49,6 +50,8 @@ function inputOf(postId: string): PostWorkflowInput {
           profileId: randomUUID(),
           platform: 'linkedin',
           accountKind: 'organization',
+          type: 'TEXT_ONLY',
+          dueAtMs: null,
         },
       ],
     },

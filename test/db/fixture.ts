@@ -126,8 +126,9 @@ export async function insertPublication(
   const id = randomUUID();
   await superuser.query(
     `insert into publications (tenant_id, id, post_id, revision_id, target_id, cycle, state, fence, holder,
-      approved_hash, due_at, absent_reads, find_tries)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+      approved_hash, due_at, send_at, absent_reads, find_tries, profile_id, platform, policy_version)
+    select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13, profile_id, 'linkedin', 1
+    from targets where id = $5`,
     [
       ...[tenantId, id, postId, revisionId, targetId, row.cycle ?? 1, row.state, row.fence ?? 1],
       ...[row.state === 'ARMED' ? 'mine' : null, row.hash ?? 'p', row.dueAt ?? new Date(0)],

@@ -38,7 +38,13 @@ function stateOf(post: SeededPost, fields: Partial<PostState> = {}): PostState {
       },
     },
     policy: resolvePostPolicy([[]]),
-    targets: [{ targetId: post.targetId, profileId, platform: 'linkedin', accountKind: 'organization' }],
+    policyVersion: 1,
+    targets: [
+      {
+        ...{ targetId: post.targetId, profileId, platform: 'linkedin', accountKind: 'organization' },
+        ...{ type: 'TEXT_ONLY', dueAtMs: null },
+      },
+    ],
   });
   return { ...state, version: 1, ...fields };
 }

@@ -35,10 +35,12 @@ const due = new Date('2026-05-04T09:00:00.123Z');
 const armInput = (post: SeededPost, fields: Partial<ArmInput> = {}): ArmInput => ({
   ...{ postId: post.postId, targetId: post.targetId, revisionId: post.revisionId },
   ...{ cycle: 1, holder: 'mine', runId: 'run-1', version: 5, approvedHash: 'p', dueAt: due, handle: null },
+  ...{ profileId: fixture.profileId, platform: 'linkedin', policyVersion: 1, admittedAt: null, buckets: [] },
+  ...{ now: due, armUntil: due },
   ...fields,
 });
 const releaseInput = (publicationId: string, fields: Partial<ReleaseInput> = {}): ReleaseInput => ({
-  ...{ publicationId, fence: 1, approvedHash: 'p', dueAt: due, commitTimeoutMs: 10_000 },
+  ...{ publicationId, fence: 1, approvedHash: 'p', dueAt: due, sendAt: due, commitTimeoutMs: 10_000 },
   now: sql<Date>`${due.toISOString()}::timestamptz`,
   ...fields,
 });

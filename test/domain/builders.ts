@@ -1,10 +1,14 @@
+import type { Change } from '../../domain/change.ts';
 import type {
+  ArchiveCommand,
   CancelCommand,
   Command,
   DecideCommand,
   EditCommand,
+  PauseCommand,
   PublishNowCommand,
   ResolveCommand,
+  ResumeCommand,
   RetryCommand,
   ScheduleCommand,
   SubmitCommand,
@@ -21,7 +25,7 @@ import {
   type RevisionRef,
   type TargetState,
 } from '../../domain/post-state.ts';
-import { applyCommand, type Change } from '../../domain/reducer.ts';
+import { applyCommand } from '../../domain/reducer.ts';
 
 /** The instant most tests happen at; the usual post is due an hour later. */
 export const now = Date.UTC(2026, 4, 4, 9);
@@ -55,6 +59,11 @@ export const target = (targetId: string, fields: Partial<TargetState> = {}): Tar
   profileId: `profile of ${targetId}`,
   platform: 'linkedin',
   accountKind: 'organization',
+  // No more than the post's own type asks for.
+  type: 'TEXT_ONLY',
+  dueAtMs: null,
+  admittedAtMs: null,
+  preparingSinceMs: null,
   phase: 'WAITING',
   cycle: 1,
   preparedRevisionId: null,
@@ -78,6 +87,7 @@ export function postState(fields: Partial<PostState> = {}): PostState {
     origin: 'human',
     revision: revisionRef(),
     policy: policy(),
+    policyVersion: 1,
     dueAtMs: dueAt,
     targets: [target('a')],
   });
@@ -92,6 +102,10 @@ export const pending = (fields: Partial<GateState> = {}): GateState => ({
   decidedAtMs: null,
   decidedBy: null,
   notes: null,
+  openedAtMs: null,
+  warnedAtMs: null,
+  reminders: 0,
+  escalatedAtMs: null,
   ...fields,
 });
 
@@ -133,6 +147,7 @@ export const submit = (fields: Fields<SubmitCommand> = {}): SubmitCommand => ({
   ...base(author),
   revision: revisionRef(),
   dueAtMs: dueAt,
+  targets: [],
   ...fields,
 });
 export const withdraw = (fields: Fields<WithdrawCommand> = {}): WithdrawCommand => ({
@@ -163,6 +178,23 @@ export const schedule = (dueAtMs: number, fields: Fields<ScheduleCommand> = {}):
   kind: 'schedule',
   ...base(author),
   dueAtMs,
+  targets: [],
+  ...fields,
+});
+export const pause = (fields: Fields<PauseCommand> = {}): PauseCommand => ({
+  kind: 'pause',
+  ...base(author),
+  reason: 'Not today',
+  ...fields,
+});
+export const resume = (fields: Fields<ResumeCommand> = {}): ResumeCommand => ({
+  kind: 'resume',
+  ...base(author),
+  ...fields,
+});
+export const archive = (fields: Fields<ArchiveCommand> = {}): ArchiveCommand => ({
+  kind: 'archive',
+  ...base(author),
   ...fields,
 });
 export const publishNow = (fields: Fields<PublishNowCommand> = {}): PublishNowCommand => ({

@@ -304,6 +304,8 @@ function anyFacts(random: Random): PostFacts {
     readyAtMs: random.pick([null, now, now, dueAt + 1]),
     lastGate: random.pick([null, ...gates]),
     targets,
+    holds: [],
+    paused: null,
     cancelledAtMs: random.chance(0.05) || isAllCancelled ? now : null,
     expiredAtMs: random.chance(0.05) ? now : null,
   };

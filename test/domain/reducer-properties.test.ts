@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Change } from '../../domain/change.ts';
 import { type Command, resolutions } from '../../domain/commands.ts';
 import { evaluate, isReadyButForTime } from '../../domain/lifecycle.ts';
 import { latenessRules, type PolicyLayer } from '../../domain/policy.ts';
 import { type Gate, gates } from '../../domain/post.ts';
 import { type Actor, hashFor, openGate, type PostState, type TargetState } from '../../domain/post-state.ts';
-import { applyCommand, type Change, openPost } from '../../domain/reducer.ts';
+import { applyCommand, openPost } from '../../domain/reducer.ts';
 import {
   actor,
   approve,

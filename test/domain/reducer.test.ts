@@ -13,6 +13,7 @@ import {
   apply,
   approve,
   approved,
+  archive,
   author,
   cancel,
   deepFreeze,
@@ -20,6 +21,7 @@ import {
   edit,
   hour,
   now,
+  pause,
   pending,
   policy,
   postState,
@@ -29,6 +31,7 @@ import {
   reject,
   rejected,
   resolve,
+  resume,
   retry,
   revisionRef,
   schedule,
@@ -794,6 +797,29 @@ describe('a refusal', () => {
       resolve('a', 'resend'),
     ],
     ['due-time-passed', 'schedule for the past', postState(), schedule(now - 1)],
+    [
+      'due-time-passed',
+      'schedule a target for the past',
+      postState(),
+      schedule(dueAt, { targets: [{ targetId: 'a', dueAtMs: now }] }),
+    ],
+    [
+      'unknown-target',
+      'schedule a target of another post',
+      postState(),
+      schedule(dueAt, { targets: [{ targetId: 'z', dueAtMs: dueAt }] }),
+    ],
+    ['already-paused', 'pause twice', stateAfter(readyState(), pause()), pause()],
+    ['already-publishing', 'pause what is being sent', readyState(phases('ARMING')), pause()],
+    ['not-paused', 'resume what is not paused', readyState(), resume()],
+    ['on-hold', 'publish a paused post now', stateAfter(readyState(), pause()), publishNow()],
+    [
+      'on-hold',
+      'publish a held post now',
+      readyState({ holds: [{ holdId: 'h', scope: 'tenant', subject: null, reason: 'Storm' }] }),
+      publishNow(),
+    ],
+    ['not-at-rest', 'archive what can still move', readyState(), archive()],
   ];
 
   it.each(cases)('%s: %s', (code, _what, state, command) => {
@@ -809,6 +835,9 @@ describe('a refusal', () => {
     publishNow: publishNow(),
     retry: retry(null),
     resolve: resolve('a', 'absent'),
+    pause: pause(),
+    resume: resume(),
+    archive: archive(),
     cancel: cancel(),
   };
   it.each(commandKinds)('meets %s on every closed post', (kind) => {
@@ -879,6 +908,9 @@ describe('what every accepted command does', () => {
     publishNow: [readyState(), publishNow()],
     retry: [readyState(phases('FAILED')), retry(null)],
     resolve: [readyState(phases('UNCONFIRMED')), resolve('a', 'published')],
+    pause: [readyState(), pause()],
+    resume: [stateAfter(readyState(), pause()), resume()],
+    archive: [readyState({ ...phases('FAILED'), restingSinceMs: now }), archive()],
     cancel: [readyState(), cancel()],
   };
 

@@ -22,6 +22,7 @@ import type { Command } from '../../domain/commands.ts';
 import { type PolicyLayer, resolvePostPolicy } from '../../domain/policy.ts';
 import type { AccountKind, Platform, PostType, Role } from '../../domain/post.ts';
 import type { Actor, RevisionRef } from '../../domain/post-state.ts';
+import { defaultRates } from '../../domain/rates.ts';
 import { hashRevision, type RevisionContent } from '../../domain/revision.ts';
 import { type Sandbox, startSandbox } from '../../sandbox/server.ts';
 import { mainTaskQueue, postWorkflowId, releaseTaskQueue } from '../../workflows/ids.ts';
@@ -118,6 +119,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       registry,
       storage,
       envelopes,
+      rates: defaultRates,
       ...options.dependencies,
     });
     const { nativeConnection: connection, namespace } = environment;
@@ -327,9 +329,10 @@ export async function createPost(
     post: {
       ...{ tenantId: world.tenantId, postId, type, origin: 'human', revision },
       policy: resolvePostPolicy(profiles.map(() => [options.policy ?? null])),
+      policyVersion: 1,
       dueAtMs: options.dueAtMs ?? null,
       targets: targets.map(({ targetId, profile: { profileId, platform, accountKind } }) => ({
-        ...{ targetId, profileId, platform, accountKind },
+        ...{ targetId, profileId, platform, accountKind, type, dueAtMs: null },
       })),
     },
     submittedBy: world.members.author,

@@ -25,9 +25,15 @@ const { state } = openPost(
       origin: 'human',
       revision,
       policy: resolvePostPolicy([[]]),
+      policyVersion: 1,
     },
     dueAtMs: Date.UTC(2026, 11, 1, 9),
-    targets: [{ targetId: 'target-1', profileId: 'x', platform: 'instagram', accountKind: 'business' }],
+    targets: [
+      {
+        ...{ targetId: 'target-1', profileId: 'x', platform: 'instagram', accountKind: 'business' },
+        ...{ type: 'CAROUSEL', dueAtMs: null },
+      },
+    ],
   }),
   { memberId: 'a', name: 'Ana' },
   0,

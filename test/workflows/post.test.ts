@@ -134,6 +134,7 @@ test.each(['content', 'design', 'publish'] as const)(
         actor: world.members.author,
         revision: (await stateOf(world, post.postId)).revision,
         dueAtMs: null,
+        targets: [],
       });
     }
     await approve(world, post.postId, ['content']);
@@ -161,6 +162,7 @@ test('takes an approval back, and does not publish until it is given again', asy
     actor: world.members.author,
     revision: post.revision,
     dueAtMs: null,
+    targets: [],
   });
   await approve(world, post.postId, ['publish']);
   await handle.result();
@@ -186,7 +188,7 @@ test('publishes at the new due time after a reschedule, and needs no new approva
   const { post, handle } = started;
   await approve(world, post.postId, ['content', 'publish']);
   const dueAtMs = (await world.now()) + 30 * day;
-  await command(world, post.postId, { kind: 'schedule', actor: world.members.author, dueAtMs });
+  await command(world, post.postId, { kind: 'schedule', actor: world.members.author, dueAtMs, targets: [] });
   await world.sleep(10 * day);
   expect(await texts(started)).toEqual([]);
   await handle.result();
@@ -361,6 +363,7 @@ test('becomes a draft again when it is withdrawn, and waits at the first gate af
     actor: world.members.author,
     revision: post.revision,
     dueAtMs: (await world.now()) + day,
+    targets: [],
   });
   expect(await statusOf(started)).toBe('IN_REVIEW');
   await approve(world, post.postId, ['content', 'publish']);
@@ -389,6 +392,7 @@ test('carries everything through continue-as-new, remembers its commands, and pu
       kind: 'schedule',
       actor: world.members.author,
       dueAtMs: (await world.now()) + 2 * day + hours * hour,
+      targets: [],
     });
   await expect(command(world, post.postId, approval)).resolves.toMatchObject({ repeated: true });
   await approve(world, post.postId, ['publish']);

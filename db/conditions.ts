@@ -1,0 +1,81 @@
+import { sql } from 'kysely';
+import type { PostConditions } from '../domain/conditions.ts';
+import { resolvePostPolicy } from '../domain/policy.ts';
+import { listHoldsOn } from './holds.ts';
+import type { TenantDatabase, TenantExecutor } from './tenant-database.ts';
+
+/** What a run compares with what it knows, to learn that its conditions have changed. */
+export interface ConditionsMark {
+  /** The version of the tenant's policies, its own and its profiles' together. */
+  readonly policyVersion: number;
+  /** The holds that stand against any of the post's targets, sorted. */
+  readonly holdIds: readonly string[];
+}
+
+export async function findConditionsMark(
+  database: TenantExecutor,
+  tenantId: string,
+  postId: string,
+): Promise<ConditionsMark> {
+  const { rows } = await sql<ConditionsMark>`
+    select t.policies_version as "policyVersion", array(
+      select h.id::text from holds h where h.lifted_at is null and (h.scope = 'tenant' or exists (
+        select from targets o join profiles f on f.id = o.profile_id
+        where o.post_id = ${postId} and (h.profile_id = f.id or h.platform = f.platform)))
+      order by 1) as "holdIds"
+    from tenants t where t.id = ${tenantId}`.execute(database);
+  if (!rows[0]) throw new Error(`There is no tenant ${tenantId}`);
+  return rows[0];
+}
+
+/** Reads what holds around a post. `knownVersion`: the policies the run has resolved already. */
+export async function findConditions(
+  database: TenantDatabase,
+  { tenantId, postId, knownVersion }: { tenantId: string; postId: string; knownVersion: number },
+): Promise<PostConditions> {
+  // The version first: a policy that changes meanwhile is resolved again, never taken for the older one.
+  const { policyVersion } = await findConditionsMark(database, tenantId, postId);
+  const targets = await database
+    .selectFrom('targets')
+    .innerJoin('profiles', 'profiles.id', 'targets.profile_id')
+    .innerJoin('tenants', (join) => join.on('tenants.id', '=', tenantId))
+    .select(['profiles.id as profile_id', 'profiles.policy', 'tenants.policy as tenant_policy'])
+    .where('targets.post_id', '=', postId)
+    .orderBy('targets.position')
+    .execute();
+  const holds = await listHoldsOn(
+    database,
+    targets.map((target) => target.profile_id),
+  );
+  return {
+    policyVersion,
+    policy:
+      policyVersion === knownVersion
+        ? null
+        : resolvePostPolicy(targets.map((target) => [target.policy, target.tenant_policy])),
+    holds,
+    receipts: await listLateReceipts(database, postId),
+  };
+}
+
+/** Receipts of targets whose last projected phase is one of doubt. */
+async function listLateReceipts(
+  database: TenantDatabase,
+  postId: string,
+): Promise<PostConditions['receipts']> {
+  const rows = await database
+    .selectFrom('publications as p')
+    .innerJoin('targets as t', 't.id', 'p.target_id')
+    .select(['p.target_id', 'p.public_id', 'p.permalink', 'p.published_at', 'p.updated_at'])
+    .where('p.post_id', '=', postId)
+    .where('p.part', '=', 0)
+    .where('p.state', '=', 'PUBLISHED')
+    .where('t.phase', '=', 'UNCONFIRMED')
+    .execute();
+  return rows.map((row) => ({
+    targetId: row.target_id,
+    publicId: row.public_id ?? '',
+    permalink: row.permalink,
+    publishedAtMs: (row.published_at ?? row.updated_at).getTime(),
+  }));
+}

@@ -1,0 +1,27 @@
+import { sql } from 'kysely';
+import { type Bucket, profileBucketKey } from '../domain/rates.ts';
+import type { TenantExecutor, TenantTransaction } from './tenant-database.ts';
+
+/** Takes a token of each bucket; answers the first instant from `earliest` on at which all of them have one. */
+export async function takeTokens(
+  transaction: TenantTransaction,
+  buckets: readonly Bucket[],
+  earliest: Date,
+): Promise<Date> {
+  if (buckets.length === 0) return earliest;
+  const sorted = buckets.toSorted((left, right) => (left.key < right.key ? -1 : 1));
+  const intervals = (of: (bucket: Bucket) => number) => sorted.map((bucket) => `${of(bucket)} milliseconds`);
+  const { rows } = await sql<{ slot: Date }>`
+    select admit_send(${earliest}, ${sorted.map(({ key }) => key)}::text[],
+      ${intervals(({ intervalMs }) => intervalMs)}::interval[],
+      ${intervals(({ toleranceMs }) => toleranceMs)}::interval[]) as slot`.execute(transaction);
+  return rows[0]!.slot;
+}
+
+/** A platform has asked for a pause: nothing more of this profile is admitted before it is over. */
+export async function delayProfile(database: TenantExecutor, profileId: string, until: Date): Promise<void> {
+  await sql`
+    insert into rate_buckets (key, full_at) values (${profileBucketKey(profileId)}, ${until})
+    on conflict (tenant_id, key) do update set full_at = greatest(rate_buckets.full_at, excluded.full_at)
+  `.execute(database);
+}

@@ -1,0 +1,104 @@
+import { bump, type Change, entry } from './change.ts';
+import type { TimelineEntry } from './commands.ts';
+import { passGate, readyFrom, reopenGates, settleGates, withGate } from './gating.ts';
+import type { PostPolicy } from './policy.ts';
+import { gatesOf, type HoldRef, type PostState, type TargetState } from './post-state.ts';
+
+/** What holds around a post and changes without a word to it: the policies, the holds, and receipts that came late. */
+export interface PostConditions {
+  readonly policyVersion: number;
+  /** The post's policy at that version; `null` when it is the one the run knows. */
+  readonly policy: PostPolicy | null;
+  readonly holds: readonly HoldRef[];
+  /** Targets in doubt whose rows have a receipt by now. */
+  readonly receipts: readonly Receipt[];
+}
+type Receipt = Pick<TargetState, 'targetId'> & {
+  readonly publicId: string;
+  readonly permalink: string | null;
+  readonly publishedAtMs: number;
+};
+
+/**
+ * Takes changed conditions on; `null` when nothing has changed. A stricter policy opens gates again that the policy had
+ * passed, never a person's decision; a laxer one passes what waits for nobody any more. A hold that is lifted after the
+ * due time leaves its posts late.
+ */
+export function applyConditions(state: PostState, conditions: PostConditions, nowMs: number): Change | null {
+  const timeline: TimelineEntry[] = [];
+  const resolved = withPolicy(state, conditions, timeline, nowMs);
+  const held = withHolds(resolved, conditions, timeline, nowMs);
+  const next = withReceipts(held, conditions, timeline, nowMs);
+  if (next === state) return null;
+  return settleGates(state, { state: bump(next), timeline, decisions: [] }, nowMs);
+}
+
+function withPolicy(
+  state: PostState,
+  { policy, policyVersion }: PostConditions,
+  timeline: TimelineEntry[],
+  nowMs: number,
+): PostState {
+  if (policyVersion <= state.policyVersion) return state;
+  const current = policy ?? state.policy;
+  const isSame = JSON.stringify(current) === JSON.stringify(state.policy);
+  const tightened = gatesOf(state.type).filter(
+    (gate) => current[gate].required && state.gates[gate].decidedBy === 'policy',
+  );
+  if (!isSame)
+    timeline.push(
+      entry('post.policy-changed', nowMs, null, { policyVersion, reopened: tightened.join(', ') }),
+    );
+  return passReached(reopenGates({ ...state, policy: current, policyVersion }, tightened), nowMs);
+}
+
+/** A quorum that was lowered to the votes a gate has is reached. */
+function passReached(state: PostState, nowMs: number): PostState {
+  for (const gate of gatesOf(state.type)) {
+    const of = state.gates[gate];
+    const last = of.votes.at(-1);
+    if (of.status !== 'pending' || !last || of.votes.length < state.policy[gate].quorum) continue;
+    const passed = { approvedHash: last.hash, decidedAtMs: nowMs, decidedBy: last.memberId };
+    return passGate(withGate(state, gate, { ...of, status: 'approved', ...passed }), gate, nowMs);
+  }
+  return state;
+}
+
+function withHolds(
+  state: PostState,
+  { holds }: PostConditions,
+  timeline: TimelineEntry[],
+  nowMs: number,
+): PostState {
+  const known = new Set(state.holds.map(({ holdId }) => holdId));
+  const current = new Set(holds.map(({ holdId }) => holdId));
+  const placed = holds.filter(({ holdId }) => !known.has(holdId));
+  const lifted = state.holds.filter(({ holdId }) => !current.has(holdId));
+  if (placed.length === 0 && lifted.length === 0) return state;
+  const tell = (type: string) => (hold: HoldRef) =>
+    timeline.push(entry(type, nowMs, null, { holdId: hold.holdId, scope: hold.scope, reason: hold.reason }));
+  placed.forEach(tell('post.held'));
+  lifted.forEach(tell('post.hold-lifted'));
+  const next = { ...state, holds };
+  return lifted.length > 0 && holds.length === 0 ? readyFrom(next, nowMs) : next;
+}
+
+function withReceipts(
+  state: PostState,
+  { receipts }: PostConditions,
+  timeline: TimelineEntry[],
+  nowMs: number,
+): PostState {
+  let next = state;
+  for (const { targetId, ...receipt } of receipts) {
+    const isInDoubt = ({ phase }: TargetState) => phase === 'UNCONFIRMED';
+    if (!next.targets.some((target) => target.targetId === targetId && isInDoubt(target))) continue;
+    const published = { phase: 'PUBLISHED', ...receipt, error: null } as const;
+    const targets = next.targets.map((target) =>
+      target.targetId === targetId ? { ...target, ...published } : target,
+    );
+    next = { ...next, targets };
+    timeline.push(entry('target.receipt-came-late', nowMs, null, { targetId }));
+  }
+  return next;
+}

@@ -1,0 +1,49 @@
+import type { Platform } from './post.ts';
+
+/** A token bucket: `perMinute` tokens flow in, `burst` fit. Each commit takes one. */
+export interface Rate {
+  readonly perMinute: number;
+  readonly burst: number;
+}
+
+/** What a platform is sent at most: by a tenant's application there, and by one of its profiles. `null`: no bound. */
+export interface PlatformRates {
+  readonly app: Rate | null;
+  readonly profile: Rate | null;
+}
+export type Rates = Readonly<Record<Platform, PlatformRates>>;
+
+/**
+ * Neither platform documents a rate per second; their daily caps are another matter. These keep a burst of one profile
+ * from looking like abuse (accounts have been flagged for eighteen posts at once) and one tenant's stampede from
+ * taking every sender.
+ */
+export const defaultRates: Rates = {
+  linkedin: { app: { perMinute: 6_000, burst: 1_000 }, profile: { perMinute: 30, burst: 10 } },
+  instagram: { app: { perMinute: 6_000, burst: 1_000 }, profile: { perMinute: 30, burst: 10 } },
+};
+
+/** A bucket as the statement that takes its token needs it. */
+export interface Bucket {
+  readonly key: string;
+  /** What one token takes to flow in. */
+  readonly intervalMs: number;
+  /** How far a full bucket is ahead. */
+  readonly toleranceMs: number;
+}
+
+/** The buckets that a commit for a profile takes a token of. */
+export function bucketsFor(rates: Rates, platform: Platform, profileId: string): Bucket[] {
+  const { app, profile } = rates[platform];
+  return [
+    ...(app ? [bucketOf(`app:${platform}`, app)] : []),
+    ...(profile ? [bucketOf(profileBucketKey(profileId), profile)] : []),
+  ];
+}
+
+export const profileBucketKey = (profileId: string): string => `profile:${profileId}`;
+
+const bucketOf = (key: string, { perMinute, burst }: Rate): Bucket => {
+  const intervalMs = 60_000 / perMinute;
+  return { key, intervalMs, toleranceMs: intervalMs * (burst - 1) };
+};
