@@ -5,7 +5,7 @@ import { delayProfile } from '../db/rates.ts';
 import type { TenantDatabase } from '../db/tenant-database.ts';
 import { meaningOfFailedCommit, OutcomeError } from '../domain/outcome.ts';
 import { unreachable } from '../domain/post.ts';
-import { type PublicationEvent, sendDeadlineMs } from '../domain/publication.ts';
+import { type PublicationEvent, type PublicationState, sendDeadlineMs } from '../domain/publication.ts';
 import type { Published, ReleaseTargetInput, ReleaseTargetResult, UnrecordedVerdict } from './contract.ts';
 import type { ActivityDependencies, PublishingContext } from './dependencies.ts';
 import { toTargetError } from './failures.ts';
@@ -52,7 +52,10 @@ async function send(
   const verdict = await commitOnce(publishing, row, claimedAtMs, publisher.commitTimeoutMs, dependencies);
   await failpoint('platform-answered');
   try {
-    await writeVerdict(publishing.database, input.publicationId, input.fence, verdict);
+    const from = await writeVerdict(publishing.database, input.publicationId, input.fence, verdict);
+    // The run has been told that nobody could know: the sender was given up before it came back.
+    if (from === 'UNCONFIRMED' && verdict.kind === 'published')
+      await dependencies.runs?.poke(input.tenantId, input.postId);
     await obeyDelay(publishing, row, verdict, dependencies);
   } catch (error) {
     log.warn('The verdict of a commit could not be written; it goes through the history', {
@@ -129,13 +132,13 @@ function failedBy(error: unknown, sentBefore: boolean): UnrecordedVerdict {
   };
 }
 
-/** Writes what a commit came to. May run twice: a row that has moved on keeps its state. */
+/** Writes what a commit came to; answers the state it met. May run twice: a row that has moved on keeps its state. */
 export async function writeVerdict(
   database: TenantDatabase,
   publicationId: string,
   fence: number,
   verdict: UnrecordedVerdict,
-): Promise<void> {
+): Promise<PublicationState> {
   const event: PublicationEvent =
     verdict.kind === 'published' ? { kind: 'accepted' } : { kind: 'failed', meaning: verdict.meaning };
   const settlement =
@@ -146,13 +149,14 @@ export async function writeVerdict(
           publishedAt: new Date(verdict.publishedAtMs),
         }
       : { error: verdict.error, dropHandle: verdict.handleIsDead };
-  const { move, row } = await settlePublication(database, publicationId, fence, event, settlement);
+  const { move, row, from } = await settlePublication(database, publicationId, fence, event, settlement);
   if (move.kind === 'refused' && row.state !== 'PUBLISHED')
     log.warn('A verdict came after its row had moved on', {
       publicationId,
       state: row.state,
       reason: move.reason,
     });
+  return from;
 }
 
 function resultOf(verdict: UnrecordedVerdict): ReleaseTargetResult {

@@ -85,10 +85,14 @@ export function armPublication(database: TenantDatabase, input: ArmInput): Promi
   });
 }
 
-/** An instant that was given and has not passed is kept; otherwise a token of each bucket is taken. */
+/** How long after its instant an admission holds: a sender that was kept from using it must not queue again. */
+const admissionHoldsMs = 60_000;
+
+/** An instant that was given and has not long passed is kept; otherwise a token of each bucket is taken. */
 async function admit(transaction: TenantTransaction, input: ArmInput): Promise<Date> {
   const { admittedAt, dueAt, now, buckets } = input;
-  if (admittedAt && admittedAt >= dueAt && admittedAt > now) return admittedAt;
+  const holds = admittedAt && admittedAt >= dueAt && admittedAt.getTime() + admissionHoldsMs > now.getTime();
+  if (holds) return admittedAt;
   return takeTokens(transaction, buckets, new Date(Math.max(dueAt.getTime(), now.getTime())));
 }
 
@@ -399,15 +403,21 @@ export function settlePublication(
   fence: number | null,
   event: PublicationEvent,
   settlement: Settlement,
-): Promise<{ readonly move: PublicationMove; readonly row: PublicationRow }> {
+): Promise<{
+  readonly move: PublicationMove;
+  readonly row: PublicationRow;
+  /** The state it met the row in. */
+  readonly from: PublicationState;
+}> {
   return inTransaction(database, async (transaction) => {
     const row = await lockPublication(transaction, publicationId);
     if (!row) throw new Error(`There is no publication ${publicationId}`);
+    const from = row.state;
     if (fence !== null && row.fence !== fence)
-      return { move: { kind: 'refused', reason: 'superseded' }, row };
+      return { move: { kind: 'refused', reason: 'superseded' }, row, from };
     const move = movePublication(factsOf(row), event);
-    if (move.kind === 'refused') return { move, row };
-    return { move, row: await setMoved(transaction, row, move, settlement) };
+    if (move.kind === 'refused') return { move, row, from };
+    return { move, row: await setMoved(transaction, row, move, settlement), from };
   });
 }
 

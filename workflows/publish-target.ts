@@ -124,6 +124,8 @@ async function attempt(post: PostRun, input: TargetInput): Promise<AttemptResult
   const { publicationId, fence, sendAtMs } = armed;
   post.noteTarget(input.targetId, { admittedAtMs: sendAtMs });
   const released = await release({ ...input, publicationId, fence, dueAtMs, sendAtMs }, seen);
+  // What was sent, or may have been, has used its admission; what was taken back keeps it.
+  if (released.kind !== 'disarmed') post.noteTarget(input.targetId, { admittedAtMs: null });
   if (released.kind === 'unknown') return reconcile(post, input);
   if (released.kind !== 'unrecorded') return released;
   await recordVerdict({ tenantId: input.tenantId, publicationId, fence, verdict: released.verdict });
