@@ -3,7 +3,7 @@ import { testEndpoints } from '../support/endpoints.ts';
 
 /*
  * The bundle is loaded for every cached workflow: it holds workflow code, the pure rules and the SDK, and neither a
- * validator nor crypto, HTTP or the activities' own code.
+ * validator nor crypto, time zones, HTTP or the activities' own code.
  */
 
 const modulesOf = async (): Promise<string[]> => {
@@ -16,7 +16,8 @@ test('holds our workflow code and the pure rules, and no other layer', async () 
   const strangers = own.filter((module) => !/^\.\/(workflows|domain)\//.test(module));
   expect(own).toEqual(expect.arrayContaining(['./workflows/post.ts', './domain/reducer.ts']));
   expect(strangers).toEqual([]);
-  expect(own).not.toContain('./domain/revision.ts');
+  for (const kept of ['revision', 'time-zone', 'wall-clock'])
+    expect(own).not.toContain(`./domain/${kept}.ts`);
 });
 
 test('holds no library but the SDK and what it needs', async () => {
@@ -27,7 +28,9 @@ test('holds no library but the SDK and what it needs', async () => {
     expect.arrayContaining(['@temporalio/common', '@temporalio/workflow']),
   );
   expect(
-    [...new Set(packages)].filter((name) => /zod|pg|kysely|express|jose|sharp|undici|aws/.test(name)),
+    [...new Set(packages)].filter((name) =>
+      /zod|pg|kysely|express|jose|sharp|undici|aws|temporal-polyfill|temporal-utils/.test(name),
+    ),
   ).toEqual([]);
 });
 
