@@ -3,12 +3,15 @@ import { OutcomeError } from '../domain/outcome.ts';
 import type { TargetError } from '../domain/post-state.ts';
 import { failureTypes } from './contract.ts';
 
+/** The database's clock, which delays are measured by, may be set while one of them runs: nobody waits longer for it. */
+const longestDelayMs = 60_000;
+
 /** "Ask again later": expected, carries its own delay, and leaves no line in the history until it ends. */
 export function notYet(message: string, delayMs: number): ApplicationFailure {
   return ApplicationFailure.create({
     message,
     type: failureTypes.notYet,
-    nextRetryDelay: Math.max(delayMs, 50),
+    nextRetryDelay: Math.min(Math.max(delayMs, 50), longestDelayMs),
     category: 'BENIGN',
   });
 }
