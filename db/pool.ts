@@ -1,6 +1,5 @@
-import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
-import type { SystemDatabase } from './tenant-database.ts';
+import { type SystemDatabase, withoutTenant } from './tenant-database.ts';
 
 // bigint columns here are sizes and identity ids, far below 2^53.
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
@@ -36,5 +35,4 @@ export function openPool(options: PoolOptions): pg.Pool {
 }
 
 /** The handle for tables without a tenant. */
-export const systemDatabase = (pool: pg.Pool): SystemDatabase =>
-  new Kysely({ dialect: new PostgresDialect({ pool }) });
+export const systemDatabase = (pool: pg.Pool): SystemDatabase => withoutTenant(pool);

@@ -36,15 +36,21 @@ const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
  */
 export function forTenant(pool: pg.Pool, tenantId: string): TenantDatabase {
   if (!uuidPattern.test(tenantId)) throw new Error('A tenant id is a UUID');
-  return new Kysely<Database>({
+  return openKysely<Database>(pool, tenantId) as unknown as TenantDatabase;
+}
+
+/** Opens the view without a tenant: what is behind row-level security stays invisible. */
+export const withoutTenant = (pool: pg.Pool): SystemDatabase => openKysely(pool, null);
+
+const openKysely = <Tables>(pool: pg.Pool, tenantId: string | null): Kysely<Tables> =>
+  new Kysely<Tables>({
     dialect: {
       createAdapter: () => new PostgresAdapter(),
       createDriver: () => new TenantDriver(pool, tenantId),
       createQueryCompiler: () => new PostgresQueryCompiler(),
       createIntrospector: (database) => new PostgresIntrospector(database),
     },
-  }) as unknown as TenantDatabase;
-}
+  });
 
 /** Runs `work` in one transaction under the tenant of `database`. Never keep it open across an outside call. */
 export function inTransaction<T>(
@@ -56,9 +62,9 @@ export function inTransaction<T>(
 
 class TenantDriver implements Driver {
   readonly #pool: pg.Pool;
-  readonly #tenantId: string;
+  readonly #tenantId: string | null;
 
-  constructor(pool: pg.Pool, tenantId: string) {
+  constructor(pool: pg.Pool, tenantId: string | null) {
     this.#pool = pool;
     this.#tenantId = tenantId;
   }
@@ -99,17 +105,17 @@ const setTenant = (tenantId: string): Statement => ({
 
 class TenantConnection implements DatabaseConnection {
   readonly #client: pg.PoolClient;
-  readonly #tenantId: string;
+  readonly #setTenant: readonly Statement[];
   #inTransaction = false;
   #broken: Error | undefined;
 
-  constructor(client: pg.PoolClient, tenantId: string) {
+  constructor(client: pg.PoolClient, tenantId: string | null) {
     this.#client = client;
-    this.#tenantId = tenantId;
+    this.#setTenant = tenantId === null ? [] : [setTenant(tenantId)];
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    const prelude = this.#inTransaction ? [] : [setTenant(this.#tenantId)];
+    const prelude = this.#inTransaction ? [] : this.#setTenant;
     const statement = { text: query.sql, values: [...query.parameters] };
     const result = await this.#submit<R & pg.QueryResultRow>(statement, prelude);
     return { rows: result.rows, numAffectedRows: BigInt(result.rowCount ?? 0) };
@@ -121,11 +127,15 @@ class TenantConnection implements DatabaseConnection {
   }
 
   async begin(): Promise<void> {
-    await this.#submit(setTenant(this.#tenantId), [begin]);
+    // Before it has begun: one that failed half-way is closed as well.
     this.#inTransaction = true;
+    const statements = [begin, ...this.#setTenant];
+    await this.#submit(statements.at(-1)!, statements.slice(0, -1));
   }
 
   async end(command: 'commit' | 'rollback'): Promise<void> {
+    // Closing the connection rolls back; asking a broken one to would only wait for it once more.
+    if (this.#broken && command === 'rollback') return;
     try {
       await this.#client.query(command);
     } catch (error) {
@@ -136,7 +146,7 @@ class TenantConnection implements DatabaseConnection {
     }
   }
 
-  /** A connection whose transaction could not be ended is closed, never handed to the next tenant. */
+  /** A connection that broke, or whose transaction could not be ended, is closed and never handed to the next tenant. */
   release(): void {
     this.#client.release(this.#broken ?? this.#inTransaction);
   }
@@ -146,13 +156,22 @@ class TenantConnection implements DatabaseConnection {
     prelude: readonly Statement[],
   ): Promise<pg.QueryResult<R>> {
     return new Promise((resolve, reject) => {
-      const query = new PipelinedQuery(statement, prelude, (error, result) =>
-        error ? reject(error) : resolve(result as pg.QueryResult<R>),
-      );
+      const query = new PipelinedQuery(statement, prelude, (error, result) => {
+        if (!error) return resolve(result as pg.QueryResult<R>);
+        if (!isReadyAfter(error)) this.#broken = error;
+        reject(error);
+      });
       this.#client.query(query as unknown as pg.Submittable);
     });
   }
 }
+
+/**
+ * Whether the server takes the next statement after this error: only when it refused one, and not when it ended the
+ * session, was not heard of in time, or is gone. Such a connection looks usable until its socket is known to be closed.
+ */
+const isReadyAfter = (error: Error): boolean =>
+  error instanceof pg.DatabaseError && error.severity === 'ERROR';
 
 interface Statement {
   readonly text: string;

@@ -48,10 +48,20 @@ async function expectTenantsApart(): Promise<void> {
   expect(rows).toEqual([{ members: 0 }]);
 }
 
-const eventually = async (holds: () => boolean) => {
-  for (let left = 100; !holds() && left > 0; left -= 1)
+const eventually = async (holds: () => boolean | Promise<boolean>) => {
+  for (let left = 100; !(await holds()) && left > 0; left -= 1)
     await new Promise((resolve) => setTimeout(resolve, 20));
 };
+
+/** Until the server is at a query of the pool: a backend that is still starting fails its client in another way. */
+const untilAsleep = () =>
+  eventually(async () => {
+    const { rows } = await fixture.superuser.query(
+      `select from pg_stat_activity
+       where application_name = 'outage' and datname = current_database() and wait_event = 'PgSleep'`,
+    );
+    return rows.length === 1;
+  });
 
 test('replaces idle connections that were ended, and tells of each', async () => {
   await expectTenantsApart();
@@ -64,10 +74,19 @@ test('replaces idle connections that were ended, and tells of each', async () =>
 test('fails a query whose connection is ended under it, and serves the next', async () => {
   const slow = sql`select pg_sleep(8)`.execute(forTenant(pool, fixture.tenantId));
   const outcome = expect(slow).rejects.toThrow('terminating connection');
-  await eventually(() => pool.totalCount - pool.idleCount === 1);
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await untilAsleep();
   expect(await killBackends()).toBe(1);
   await outcome;
+  await expectTenantsApart();
+});
+
+test('does not lend out again what was ended under a query, also before the end of it is known', async () => {
+  const slow = sql`select pg_sleep(8)`.execute(forTenant(pool, fixture.tenantId));
+  // Asked at the very moment the failure is told, when the socket has not been closed yet.
+  const next = slow.catch(() => sql`select 1`.execute(forTenant(pool, other)));
+  await untilAsleep();
+  expect(await killBackends()).toBe(1);
+  expect((await next).rows).toEqual([{ '?column?': 1 }]);
   await expectTenantsApart();
 });
 
