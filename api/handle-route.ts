@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { forTenant } from '../db/tenant-database.ts';
 import { hashOf } from '../domain/revision.ts';
 import type { Authenticator, Credentials, TenantCaller } from './auth.ts';
+import { answerInTime } from './deadline.ts';
 import { answerOnce } from './idempotency.ts';
 import { digestOf } from './ids.ts';
 import { isAllowed, permissions } from './permissions.ts';
@@ -20,7 +21,7 @@ export interface RouteTools {
 /** Makes Express's handler of a route: who calls, may they, what do they say, answer it once, render. */
 export function handleRoute(route: Route, tools: RouteTools): RequestHandler {
   return async (request, response) => {
-    const answer = await answerTo(route, tools, request, response);
+    const answer = await answerInTime(route, request, answerTo(route, tools, request, response));
     sendAnswer(response, answer);
   };
 }
