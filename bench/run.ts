@@ -1,0 +1,55 @@
+import { writeFile } from 'node:fs/promises';
+import { readOptions } from './options.ts';
+import { build } from './product/build.ts';
+import { type Servers, startServers } from './product/servers.ts';
+import { readBaseline, writeBaseline } from './report/baseline.ts';
+import { describeMachine } from './report/machine.ts';
+import { renderPage } from './report/markdown.ts';
+import { printRow } from './report/print.ts';
+import type { BenchContext, Row, RowReport } from './row.ts';
+import { rows } from './rows/index.ts';
+
+/** `npm run bench`: measures, prints, compares with what was saved. A goal that is missed is a figure, not a failure. */
+const options = readOptions(
+  process.argv.slice(2),
+  rows.map((row) => row.name),
+);
+const report = (line: string): void => void process.stdout.write(`${line}\n`);
+
+if (process.platform !== 'linux') {
+  process.stderr.write('The bench reads the process table of Linux; it runs nowhere else.\n');
+  process.exit(1);
+}
+report('Compiling what is measured');
+await build();
+const servers = await startServers();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.once(signal, () => servers.stop().finally(() => process.exit(130)));
+try {
+  await measureAll(servers);
+} finally {
+  await servers.stop();
+}
+
+async function measureAll(servers: Servers): Promise<void> {
+  const chosen = rows.filter((row) => options.only.length === 0 || options.only.includes(row.name));
+  const saved = await readBaseline();
+  const reports: RowReport[] = [];
+  for (const row of chosen) {
+    const measured = await measureRow(row, { options, servers, report });
+    reports.push(measured);
+    const before = saved?.rows.find((known) => known.name === row.name);
+    for (const line of printRow(measured, before)) report(line);
+  }
+  const machine = describeMachine(servers.versions);
+  if (options.save) await writeBaseline({ machine, rows: reports });
+  if (options.markdown) await writeFile(options.markdown, renderPage(machine, reports, options));
+}
+
+async function measureRow(row: Row, context: BenchContext): Promise<RowReport> {
+  report(`${row.title} …`);
+  const startedAt = performance.now();
+  const findings = await row.measure(context);
+  const { name, title, method } = row;
+  return { name, title, method, seconds: (performance.now() - startedAt) / 1000, ...findings };
+}
