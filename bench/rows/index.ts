@@ -1,5 +1,8 @@
 import type { Row } from '../row.ts';
+import { approvalRow } from './approval.ts';
+import { createRow } from './create.ts';
+import { historyRow } from './history.ts';
 import { lifecycleRow } from './lifecycle.ts';
 
 /** Everything that is measured, in the order it is measured in. */
-export const rows: readonly Row[] = [lifecycleRow];
+export const rows: readonly Row[] = [lifecycleRow, historyRow, approvalRow, createRow];
