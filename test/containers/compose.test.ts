@@ -193,6 +193,8 @@ describe('temporal-dev.yaml', () => {
     const keys = parse(text) as Record<string, { value: unknown; constraints: object }[]>;
     expect(Object.keys(keys)).toEqual([
       'history.timerProcessorMaxTimeShift',
+      'matching.numTaskqueueReadPartitions',
+      'matching.numTaskqueueWritePartitions',
       'matching.enableFairness',
       'system.forceSearchAttributesCacheRefreshOnRead',
     ]);

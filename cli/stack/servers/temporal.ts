@@ -92,6 +92,10 @@ function serverArguments(options: TemporalServerOptions, databaseFile: string): 
     // Timers that fall due within this window of each other fire together. The default (a second) shows in a demo
     // and in every test that waits for a timer.
     'history.timerProcessorMaxTimeShift': '10ms',
+    // With four partitions (the default) and the few pollers of one worker, the last tasks of a burst lie in a partition
+    // where nobody looks, for about two seconds.
+    'matching.numTaskqueueReadPartitions': 1,
+    'matching.numTaskqueueWritePartitions': 1,
     ...options.dynamicConfig,
   };
   return [
