@@ -31,11 +31,21 @@ export interface ActivityDependencies {
   /** To start runs from the outbox and to look at open runs; absent where no maintenance runs. */
   readonly runs?: RunDirectory;
   /** Told of each step of a publication; where a test stops the process. */
-  readonly failpoint?: (name: Failpoint) => Promise<void>;
+  readonly failpoint?: (name: Failpoint, postId: string) => Promise<void>;
 }
 
-/** Places at which a crash test may stop the process. */
-export type Failpoint = 'before-arm' | 'armed' | 'sending' | 'platform-answered' | 'receipt-committed';
+/** Places at which a crash test may stop the process, in the order in which a publication passes them. */
+export const failpoints = [
+  'before-arm',
+  'armed',
+  'sending',
+  'platform-answered',
+  'receipt-committed',
+  /** The attempt has ended, and the run is about to write its outcome into the post's rows. */
+  'activity-completed',
+  'projected',
+] as const;
+export type Failpoint = (typeof failpoints)[number];
 
 /** Everything needed to act for one target: its content, its account, and the platform's adapter. */
 export interface PublishingContext {

@@ -4,16 +4,24 @@ import { findActiveMember } from '../db/members.ts';
 import { projectPost } from '../db/projections.ts';
 import { forTenant } from '../db/tenant-database.ts';
 import type { PostConditions } from '../domain/conditions.ts';
+import type { TargetPhase } from '../domain/post-state.ts';
 import type { MemberFacts, ProjectInput, ProjectResult, ReadConditionsInput } from './contract.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 
-export function createProjectionActivities({ pool }: ActivityDependencies) {
+const outcomePhases: readonly TargetPhase[] = ['PUBLISHED', 'FAILED', 'UNCONFIRMED'];
+
+export function createProjectionActivities({ pool, failpoint = async () => {} }: ActivityDependencies) {
   return {
     /** Writes what the run knows into the post's rows. May run twice: rows take only a newer (epoch, version). */
     async projectPost(input: ProjectInput): Promise<ProjectResult> {
       const runId = activityInfo().workflowExecution?.runId;
       if (!runId) throw new Error('A projection belongs to a workflow run');
-      return projectPost(forTenant(pool, input.state.tenantId), { ...input, runId });
+      const { tenantId, postId, targets } = input.state;
+      const isOutcome = targets.some(({ phase }) => outcomePhases.includes(phase));
+      if (isOutcome) await failpoint('activity-completed', postId);
+      const mark = await projectPost(forTenant(pool, tenantId), { ...input, runId });
+      if (isOutcome) await failpoint('projected', postId);
+      return mark;
     },
 
     /** Reads what holds around a post: policies, holds, receipts that came late. */

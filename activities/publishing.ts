@@ -74,7 +74,7 @@ export function createPublishingActivities(dependencies: ActivityDependencies) {
      */
     async armTarget(input: ArmTargetInput): Promise<ArmTargetResult> {
       heartbeat();
-      await failpoint('before-arm');
+      await failpoint('before-arm', input.postId);
       const { database, account, content, stored } = await requirePublishing(dependencies, input);
       const { workflowExecution, activityId } = activityInfo();
       const now = await clock.now();
@@ -100,7 +100,7 @@ export function createPublishingActivities(dependencies: ActivityDependencies) {
         now,
         armUntil: new Date(Math.max(now.getTime(), input.dueAtMs) + input.armLeadMs),
       });
-      if (armed.kind === 'armed') await failpoint('armed');
+      if (armed.kind === 'armed') await failpoint('armed', input.postId);
       switch (armed.kind) {
         case 'armed': {
           const { publicationId, fence, sendAt } = armed;

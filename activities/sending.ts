@@ -48,9 +48,9 @@ async function send(
   failpoint: NonNullable<ActivityDependencies['failpoint']>,
 ): Promise<ReleaseTargetResult> {
   const { publisher } = publishing.adapter;
-  await failpoint('sending');
+  await failpoint('sending', input.postId);
   const verdict = await commitOnce(publishing, row, claimedAtMs, publisher.commitTimeoutMs, dependencies);
-  await failpoint('platform-answered');
+  await failpoint('platform-answered', input.postId);
   try {
     const from = await writeVerdict(publishing.database, input.publicationId, input.fence, verdict);
     // The run has been told that nobody could know: the sender was given up before it came back.
@@ -63,7 +63,7 @@ async function send(
     });
     return { kind: 'unrecorded', verdict };
   }
-  await failpoint('receipt-committed');
+  await failpoint('receipt-committed', input.postId);
   return resultOf(verdict);
 }
 

@@ -3,6 +3,7 @@ import {
   ActivityFailure,
   proxyActivities,
   proxyLocalActivities,
+  TimeoutFailure,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import { releaseTaskQueue } from './ids.ts';
@@ -40,11 +41,18 @@ function localFirst<Input, Result>(
     try {
       return await nearby(input);
     } catch (error) {
-      if (!(error instanceof ActivityFailure)) throw error;
+      if (!isGivenUp(error)) throw error;
       return remote(input);
     }
   };
 }
+
+/**
+ * A local activity that timed out fails with an `ActivityFailure`; replayed from its history by another worker, the same
+ * one fails with the cause alone. Both must be read alike, or the run stalls at its first replay.
+ */
+const isGivenUp = (error: unknown): boolean =>
+  error instanceof ActivityFailure || error instanceof TimeoutFailure;
 
 export const project = localFirst(local.projectPost, projectPost);
 export const disarm = localFirst(local.disarmTargets, disarmTargets);

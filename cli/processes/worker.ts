@@ -2,7 +2,6 @@ import { Client, Connection, ScheduleOverlapPolicy } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { Agent, type RequestInit, fetch as undiciFetch } from 'undici';
 import { createDatabaseClock } from '../../activities/clock.ts';
-import type { Failpoint } from '../../activities/dependencies.ts';
 import { createActivities } from '../../activities/index.ts';
 import type { Fetch } from '../../adapters/platforms/http.ts';
 import { createRegistry, liveEndpoints, type Registry } from '../../adapters/platforms/registry.ts';
@@ -19,6 +18,7 @@ import {
   openStorage,
   serverAddress,
 } from '../wiring.ts';
+import { failpointOf } from './failpoint.ts';
 
 export interface RunningWorker {
   /** Settles when both workers have drained. */
@@ -132,18 +132,6 @@ function platformFetch(): Fetch {
   const dispatcher = new Agent({ keepAliveTimeout: 1_000, keepAliveMaxTimeout: 1_000 });
   return async (url, init) =>
     (await undiciFetch(url, { ...init, dispatcher } as RequestInit)) as unknown as Response;
-}
-
-/** Stops this very process at a named place, for crash tests: `sending` or `armed:2` (the second time it is passed). */
-function failpointOf(setting: string | undefined): ((name: Failpoint) => Promise<void>) | undefined {
-  if (!setting) return undefined;
-  const [wanted, nth] = setting.split(':');
-  let passed = 0;
-  return async (name) => {
-    if (name !== wanted) return;
-    passed += 1;
-    if (passed === Number(nth ?? 1)) process.kill(process.pid, 'SIGKILL');
-  };
 }
 
 /** The schedule that relays the outbox and mends drift. Idempotent; an existing one is kept as operators set it. */

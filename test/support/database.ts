@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { addressOf } from '../../db/bootstrap.ts';
 import { testEndpoints } from './endpoints.ts';
+import type { TestEndpoints } from './servers.ts';
 
 /** A database of a test file's own, with every migration applied. */
 export interface TestDatabase {
@@ -14,8 +15,9 @@ export interface TestDatabase {
 }
 
 /** Clones the migrated template: a real PostgreSQL database in some 50 ms. */
-export async function startTestDatabase(): Promise<TestDatabase> {
-  const { superuserUrl } = testEndpoints();
+export async function startTestDatabase(
+  { superuserUrl }: Pick<TestEndpoints, 'superuserUrl'> = testEndpoints(),
+): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   await run(superuserUrl, `create database ${name} template gatepost_template owner gatepost_migrator`);
   const as = (user: string, password: string) => addressOf(superuserUrl, { database: name, user, password });

@@ -14,7 +14,12 @@ export const historiesFolder = fileURLToPath(new URL('../histories/', import.met
  * Fetches a run's history, opened, and replays it at once. With GATEPOST_RECORD_HISTORIES set, a history that is not
  * there yet is added to the committed ones; one that is there is never replaced.
  */
-export async function replayNow(world: World, postId: string, name: string): Promise<string | null> {
+export async function replayNow(
+  world: Pick<World, 'client' | 'tenantId' | 'codec'>,
+  postId: string,
+  name: string,
+  bundlePath: string = testEndpoints().workflowBundlePath,
+): Promise<string | null> {
   const handle = world.client.workflow.getHandle(postWorkflowId(world.tenantId, postId));
   const history = await handle.fetchHistory();
   await decodeHistory(history, world.codec);
@@ -24,5 +29,5 @@ export async function replayNow(world: World, postId: string, name: string): Pro
     await mkdir(historiesFolder, { recursive: true });
     await writeFile(file, text);
   }
-  return replayHistory(text, { bundlePath: testEndpoints().workflowBundlePath });
+  return replayHistory(text, { bundlePath });
 }

@@ -25,6 +25,7 @@ import { stateQuery } from '../../workflows/messages.ts';
 import { startTestDatabase, type TestDatabase } from './database.ts';
 import { testEndpoints } from './endpoints.ts';
 import { registerNamespace } from './namespace.ts';
+import type { TestEndpoints } from './servers.ts';
 
 /** One answer of the interface, as its caller saw it. */
 export interface Reply {
@@ -83,6 +84,7 @@ export interface LiveTenant {
 
 export interface LiveApi {
   readonly url: string;
+  readonly process: ManagedProcess;
   readonly stop: () => Promise<void>;
 }
 
@@ -102,7 +104,8 @@ export interface Live {
   readonly secrets: Readonly<Record<string, Buffer>>;
   /** A further process of the interface, with other settings where wanted. */
   readonly startApi: (settings?: Readonly<Record<string, string>>) => Promise<LiveApi>;
-  readonly startWorker: () => Promise<ManagedProcess>;
+  /** A further worker, with other settings where wanted. */
+  readonly startWorker: (settings?: Readonly<Record<string, string>>) => Promise<ManagedProcess>;
   readonly createTenant: () => Promise<LiveTenant>;
   readonly query: <Row extends pg.QueryResultRow>(text: string, values?: unknown[]) => Promise<Row[]>;
   /** Scripts a fault, or asks the sandbox something. */
@@ -118,7 +121,11 @@ export interface LiveOptions {
   readonly armLeadMs?: number;
   /** Default true. */
   readonly worker?: boolean;
+  /** The servers to run on (default: those of the test run). */
+  readonly endpoints?: LiveEndpoints;
 }
+
+export type LiveEndpoints = Omit<TestEndpoints, 'temporalTestServerPath'>;
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
@@ -127,8 +134,8 @@ const issuer = { issuer: 'https://issuer.test', audience: 'gatepost', algorithm:
 const allRoles = ['super_admin', 'tenant_admin', 'content_manager', 'graphic_designer', 'viewer'];
 
 /** Starts the interface and a worker as the processes they are in production. */
-export async function startLive({ armLeadMs = 500, worker = true }: LiveOptions = {}): Promise<Live> {
-  const endpoints = testEndpoints();
+export async function startLive(options: LiveOptions = {}): Promise<Live> {
+  const { armLeadMs = 500, worker = true, endpoints = testEndpoints() } = options;
   const stops: (() => Promise<unknown>)[] = [];
   const stop = async () => {
     for (const one of stops.splice(0).reverse()) await one();
@@ -136,7 +143,7 @@ export async function startLive({ armLeadMs = 500, worker = true }: LiveOptions 
   try {
     const folder = await mkdtemp(join(tmpdir(), 'gatepost-live-'));
     stops.push(() => rm(folder, { recursive: true, force: true }));
-    const database = await startTestDatabase();
+    const database = await startTestDatabase(endpoints);
     stops.push(() => database.drop());
     const [namespace, sandbox] = await Promise.all([
       registerNamespace(endpoints.temporalAddress),
@@ -218,10 +225,10 @@ export async function startLive({ armLeadMs = 500, worker = true }: LiveOptions 
           return port !== '';
         },
       );
-      return { url: `http://127.0.0.1:${port}`, stop: () => child.stop() };
+      return { url: `http://127.0.0.1:${port}`, process: child, stop: () => child.stop() };
     };
 
-    const startWorker = (): Promise<ManagedProcess> => {
+    const startWorker = (settings: Readonly<Record<string, string>> = {}): Promise<ManagedProcess> => {
       const readyFile = join(folder, `worker-${logFiles.length}.ready`);
       return spawn(
         'worker',
@@ -230,6 +237,7 @@ export async function startLive({ armLeadMs = 500, worker = true }: LiveOptions 
           GATEPOST_WORKFLOW_BUNDLE: endpoints.workflowBundlePath,
           GATEPOST_STICKY_TIMEOUT_MS: '1000',
           GATEPOST_MAINTENANCE_EVERY_SECONDS: '5',
+          ...settings,
         },
         async () => existsSync(readyFile),
         ['--ready-file', readyFile],

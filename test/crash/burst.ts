@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto';
+import { type ConnectedProfile, readPost, within } from '../support/live.ts';
+import { type Kind, kinds } from './points.ts';
+import { eachOf, newPostBody, type Stage, type StagedPost, sendUntilAnswered } from './stage.ts';
+
+/** What the clients of a burst got in the end. */
+export interface BurstAnswers {
+  readonly posts: readonly StagedPost[];
+  /** Answers of 500 and above that the interface does not promise. */
+  readonly undocumented: readonly string[];
+}
+
+interface Draft {
+  readonly kind: Kind;
+  readonly profile: ConnectedProfile;
+  readonly copy: string;
+  /** Known when the post has been created before the burst. */
+  readonly postId?: string;
+}
+
+/**
+ * Makes commands ready to be sent at the moment when a server is killed: for each kind one post to be created and
+ * approved, and one to be approved. Every client sends the same request under the same key until it is answered, as the
+ * interface asks of it; the answers must add up to one post each. Call what it answers to send them all.
+ */
+export async function prepareBurst(stage: Stage): Promise<() => Promise<BurstAnswers>> {
+  const drafts: Draft[] = await eachOf(
+    kinds.flatMap((kind) => [
+      { kind, exists: false },
+      { kind, exists: true },
+    ]),
+    3,
+    async ({ kind, exists }) => {
+      const profile = await stage.tenant.connect(kind);
+      const draft = { kind, profile, copy: `in flight ${kind} ${randomUUID()}` };
+      return exists ? { ...draft, postId: await create(stage, draft, []) } : draft;
+    },
+  );
+  return async () => {
+    const undocumented: string[] = [];
+    const posts = await Promise.all(drafts.map((draft) => seeThrough(stage, draft, undocumented)));
+    return { posts, undocumented };
+  };
+}
+
+async function seeThrough(stage: Stage, draft: Draft, undocumented: string[]): Promise<StagedPost> {
+  const { kind, profile, copy } = draft;
+  const postId = draft.postId ?? (await create(stage, draft, undocumented));
+  await approve(stage, postId, undocumented);
+  return { ...{ point: 'before-claim', way: 'in-flight' }, kind, postId, profile, copy };
+}
+
+async function create(stage: Stage, draft: Draft, undocumented: string[]): Promise<string> {
+  const body = newPostBody(stage, draft, new Date(Date.now() + 30_000));
+  const reply = await sendUntilAnswered(stage.tenant.author, '/posts', body, undocumented);
+  if (reply.status !== 201) throw new Error(`A post was refused: ${reply.text}`);
+  return reply.body.id;
+}
+
+async function approve(stage: Stage, postId: string, undocumented: string[]): Promise<void> {
+  const { reviewer } = stage.tenant;
+  const { gates } = await within(60_000, 'a read', () => readPost(reviewer, postId));
+  const body = { gate: 'publish', verdict: 'approve', hash: gates.publish.hash };
+  const reply = await sendUntilAnswered(reviewer, `/posts/${postId}/decisions`, body, undocumented);
+  if (reply.status !== 200) throw new Error(`An approval was refused: ${reply.text}`);
+}

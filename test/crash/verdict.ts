@@ -1,0 +1,72 @@
+import type { Kind, Point, Way } from './points.ts';
+
+/** What is known of a post after a crash: from the platform's own ledger, from our rows, and from its run. */
+export interface PostFacts {
+  readonly kind: Kind;
+  readonly point: Point;
+  readonly way: Way;
+  /** What became public on the platform, by id, and how long after its due time. */
+  readonly ledger: readonly { readonly publicId: string; readonly latenessMs: number }[];
+  /** How many calls that would make it public reached the platform. */
+  readonly commits: number;
+  /** How many posts the client's one request made. */
+  readonly rows: number;
+  readonly status: string;
+  readonly target: { readonly phase: string; readonly publicId: string | null };
+  readonly publication: { readonly state: string; readonly publicId: string | null } | null;
+  /** The target's phase as the run says it. */
+  readonly runPhase: string;
+  /** From when everything was there again to the outcome, in seconds; `null`: none within the time given. */
+  readonly settledAfterSeconds: number | null;
+}
+
+export const findingKinds = ['duplicate', 'lost', 'stuck', 'early', 'sent-blindly', 'untrue'] as const;
+export type FindingKind = (typeof findingKinds)[number];
+export interface Finding {
+  readonly kind: FindingKind;
+  readonly message: string;
+}
+
+/** How long an outcome may take once everything is there again, in seconds. */
+export const stuckAfterSeconds = 60;
+
+/** Where a crash leaves it open whether the platform took the post. */
+const doubtful: readonly Point[] = ['sending', 'request-sent', 'answered'];
+
+/** Everything that is wrong with what became of a post; empty when it went out exactly once, or says that it does not know. */
+export function judge(facts: PostFacts): readonly Finding[] {
+  const findings: Finding[] = [];
+  const found = (kind: FindingKind, message: string) => findings.push({ kind, message });
+  const { ledger, status, settledAfterSeconds } = facts;
+  if (ledger.length > 1) found('duplicate', `${ledger.length} entries in the platform's ledger`);
+  if (facts.rows !== 1) found('duplicate', `one request made ${facts.rows} posts`);
+  if (settledAfterSeconds === null || settledAfterSeconds > stuckAfterSeconds)
+    found('stuck', `no outcome within ${stuckAfterSeconds} s: ${status}`);
+  if (ledger.some((entry) => entry.latenessMs < 0)) found('early', 'public before its due time');
+  if (isLost(facts)) found('lost', `${status}, with ${ledger.length} entries in the platform's ledger`);
+  if (facts.kind === 'member' && facts.commits > 1)
+    found('sent-blindly', `${facts.commits} calls where nothing can be read back`);
+  for (const message of untruths(facts)) found('untrue', message);
+  return findings;
+}
+
+/** A post must end as published; as unconfirmed only where its platform cannot be asked and there is cause for doubt. */
+function isLost({ kind, point, status, ledger }: PostFacts): boolean {
+  if (status === 'PUBLISHED') return ledger.length === 0;
+  const mayBeDoubtful = kind === 'member' && doubtful.includes(point);
+  return !(status === 'UNCONFIRMED' && mayBeDoubtful);
+}
+
+/** Places where what we say differs from the ledger, or from ourselves. */
+function* untruths({ status, ledger, target, publication, runPhase }: PostFacts): Generator<string> {
+  const publicIds = ledger.map((entry) => entry.publicId);
+  if (target.phase !== status) yield `the post is ${status}, its target ${target.phase}`;
+  if (runPhase !== target.phase) yield `the run says ${runPhase}, the row ${target.phase}`;
+  if (publication?.state !== status) yield `the post is ${status}, its publication ${publication?.state}`;
+  if (status !== 'PUBLISHED') return;
+  for (const [where, publicId] of [
+    ['target', target.publicId],
+    ['publication', publication?.publicId],
+  ] as const)
+    if (!publicIds.includes(publicId ?? '')) yield `the ${where}'s receipt ${publicId} is not the platform's`;
+}
