@@ -16,6 +16,7 @@ export default {
   },
   globalSetup: '<rootDir>/test/support/global-setup.js',
   globalTeardown: '<rootDir>/test/support/global-teardown.js',
+  moduleNameMapper: { '^@gatepost/gatepost/testing$': '<rootDir>/testing/index.ts' },
   testTimeout: 60_000,
   maxWorkers: 2,
 };

@@ -2,9 +2,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { decodeHistory, replayHistory } from '../../cli/replay.ts';
-import { postWorkflowId } from '../../workflows/ids.ts';
+import { replayHistory } from '../../cli/replay.ts';
+import { captureHistory } from '../../testing/histories.ts';
 import { testEndpoints } from './endpoints.ts';
 import type { World } from './world.ts';
 
@@ -20,10 +19,7 @@ export async function replayNow(
   name: string,
   bundlePath: string = testEndpoints().workflowBundlePath,
 ): Promise<string | null> {
-  const handle = world.client.workflow.getHandle(postWorkflowId(world.tenantId, postId));
-  const history = await handle.fetchHistory();
-  await decodeHistory(history, world.codec);
-  const text = historyToJSON(history as never);
+  const text = await captureHistory(world, world.tenantId, postId);
   const file = join(historiesFolder, `${name}.json`);
   if (process.env.GATEPOST_RECORD_HISTORIES && !existsSync(file)) {
     await mkdir(historiesFolder, { recursive: true });

@@ -1,31 +1,23 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import type { PayloadCodec } from '@temporalio/common';
-import proto from '@temporalio/proto';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
-import { type RawBuilder, sql } from 'kysely';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type pg from 'pg';
 import sharp from 'sharp';
-import type { Clock } from '../../activities/clock.ts';
 import type { ActivityDependencies } from '../../activities/dependencies.ts';
-import { createActivities } from '../../activities/index.ts';
-import { createRegistry, liveEndpoints } from '../../adapters/platforms/registry.ts';
-import { createEnvelopes, type Envelopes } from '../../adapters/secrets/envelope.ts';
-import { createPayloadCodec } from '../../adapters/secrets/payload-codec.ts';
-import { createObjectStorage, type ObjectStorage } from '../../adapters/storage/s3.ts';
-import { searchAttributeTypes } from '../../cli/search-attributes.ts';
-import { createDataConverter, payloadKeys } from '../../cli/wiring.ts';
-import { openPool, systemDatabase } from '../../db/pool.ts';
+import type { Envelopes } from '../../adapters/secrets/envelope.ts';
+import type { ObjectStorage } from '../../adapters/storage/s3.ts';
 import { forTenant, type TenantDatabase } from '../../db/tenant-database.ts';
 import type { Command } from '../../domain/commands.ts';
 import { type PolicyLayer, resolvePostPolicy } from '../../domain/policy.ts';
-import type { AccountKind, Platform, PostType, Role } from '../../domain/post.ts';
+import type { AccountKind, Platform, PostType } from '../../domain/post.ts';
 import type { Actor, RevisionRef } from '../../domain/post-state.ts';
-import { defaultRates } from '../../domain/rates.ts';
 import { hashRevision, type RevisionContent } from '../../domain/revision.ts';
-import { type Sandbox, startSandbox } from '../../sandbox/server.ts';
-import { mainTaskQueue, postWorkflowId, releaseTaskQueue } from '../../workflows/ids.ts';
+import type { Sandbox } from '../../sandbox/server.ts';
+import { type Gatepost, startGatepost } from '../../testing/gatepost.ts';
+import type { Person } from '../../testing/people.ts';
+import { createControl } from '../../testing/platforms.ts';
+import { mainTaskQueue, postWorkflowId } from '../../workflows/ids.ts';
 import {
   type PostRunSettings,
   type PostWorkflowInput,
@@ -33,9 +25,8 @@ import {
   stateQuery,
   updates,
 } from '../../workflows/messages.ts';
-import { startTestDatabase, type TestDatabase } from './database.ts';
+import type { TestDatabase } from './database.ts';
 import { testEndpoints } from './endpoints.ts';
-import { registerNamespace } from './namespace.ts';
 
 /** A whole Gatepost around one tenant, on real servers; only the platforms are the sandbox's. */
 export interface World {
@@ -50,11 +41,14 @@ export interface World {
   readonly codec: PayloadCodec;
   readonly client: Client;
   readonly environment: TestWorkflowEnvironment;
+  /** The same through the interface, as a team that embeds Gatepost has it. */
+  readonly gatepost: Gatepost;
   readonly now: () => Promise<number>;
   readonly sleep: (milliseconds: number) => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
+export { sandboxEndpoints } from '../../testing/workers.ts';
 export const testKeys = { currentKeyId: 'test', keys: { test: randomBytes(32) } };
 /** Stands in every place a real token would: what the canary tests look for. */
 export const canaryToken = `canary-${randomUUID()}`;
@@ -71,164 +65,33 @@ export interface WorldOptions {
 }
 
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
-  const endpoints = testEndpoints();
-  installQuietRuntime();
-  const database = await startTestDatabase();
-  const pool = openPool({
-    connectionString: database.workerUrl,
-    max: 10,
-    applicationName: 'test',
-    onIdleError: () => {},
-  });
-  const seedPool = openPool({
-    connectionString: database.apiUrl,
-    max: 4,
-    applicationName: 'seed',
-    onIdleError: () => {},
-  });
-  const envelopes = createEnvelopes(testKeys);
-  const dataConverter = createDataConverter({ GATEPOST_KEYS: testKeys }, pool, envelopes);
-  const codec = createPayloadCodec(payloadKeys({ GATEPOST_KEYS: testKeys }, pool, envelopes));
   const skipping = options.time !== 'real';
-  const environment = skipping
-    ? await TestWorkflowEnvironment.createTimeSkipping({
-        server: { executable: { type: 'existing-path', path: endpoints.temporalTestServerPath } },
-        client: { dataConverter },
-      })
-    : await TestWorkflowEnvironment.createFromExistingServer({
-        address: endpoints.temporalAddress,
-        namespace: await registerNamespace(endpoints.temporalAddress),
-        client: { dataConverter },
-      });
-  if (skipping) await addSearchAttributes(environment);
-  const sandbox = await startSandbox({ port: 0 });
-  const storage = createObjectStorage({ ...endpoints.s3, forcePathStyle: true });
-  const tenantId = randomUUID();
-  await systemDatabase(seedPool).insertInto('tenants').values({ id: tenantId, name: 'Test' }).execute();
-  const tenant = forTenant(seedPool, tenantId);
-  const members = await insertMembers(tenant);
-  const workers = skipping ? await startWorkers() : [];
-  const running = Promise.all(workers.map((worker) => worker.run()));
-
-  function startWorkers(): Promise<Worker[]> {
-    const { clock, lastSeen } = skippedTime(environment);
-    const registry = createRegistry({
-      live: liveEndpoints,
-      sandbox: sandboxEndpoints(sandbox.url),
-      fetch,
-      now: lastSeen,
-    });
-    const activities = createActivities({
-      pool,
-      clock,
-      registry,
-      storage,
-      envelopes,
-      rates: defaultRates,
-      ...options.dependencies,
-    });
-    const { nativeConnection: connection, namespace } = environment;
-    const shared = { connection, namespace, dataConverter, activities };
-    const maxCachedWorkflows = options.maxCachedWorkflows ?? 0;
-    const workflowBundle = { codePath: endpoints.workflowBundlePath };
-    return Promise.all([
-      Worker.create({ ...shared, taskQueue: mainTaskQueue, workflowBundle, maxCachedWorkflows }),
-      Worker.create({ ...shared, taskQueue: releaseTaskQueue }),
-    ]);
-  }
-
+  const gatepost = await startGatepost({
+    ...{ time: options.time, servers: testEndpoints(), keys: testKeys, tokenPrefix: canaryToken },
+    ...{ workers: skipping, commitTimeoutMs: null, dependencies: options.dependencies },
+    maxCachedWorkflows: options.maxCachedWorkflows,
+  });
+  const { environment, tenantId, people } = gatepost;
+  const { database, pool, apiPool, sandbox, storage, envelopes, codec, temporal } = environment;
   return {
-    ...{ database, pool, tenantId, tenant, members, sandbox, storage, envelopes, codec, environment },
-    client: environment.client,
-    now: async () => (skipping ? await environment.currentTimeMs() : Date.now()),
-    sleep: (milliseconds) => environment.sleep(milliseconds),
-    async stop() {
-      for (const worker of workers) worker.shutdown();
-      await running;
-      await sandbox.stop();
-      await environment.teardown();
-      await pool.end();
-      await seedPool.end();
-      storage.close();
-      await database.drop();
+    ...{ gatepost, database, pool, tenantId, sandbox, storage, envelopes, codec },
+    tenant: forTenant(apiPool, tenantId),
+    members: {
+      author: actorOf(people.author),
+      reviewer: actorOf(people.reviewer),
+      second: actorOf(people.admin),
+      designer: actorOf(people.designer),
+      viewer: actorOf(people.viewer),
     },
+    environment: temporal,
+    client: temporal.client,
+    now: async () => (await environment.time.observe()).getTime(),
+    sleep: (milliseconds) => temporal.sleep(milliseconds),
+    stop: gatepost.stop,
   };
 }
 
-export const sandboxEndpoints = (url: string) => ({
-  linkedin: {
-    version: liveEndpoints.linkedin.version,
-    apiBaseUrl: `${url}/linkedin`,
-    permalinkBaseUrl: url,
-    pollIntervalMs: 50,
-    unreadableImageGraceMs: 400,
-    settleMs: 500,
-  },
-  instagram: {
-    version: liveEndpoints.instagram.version,
-    graphBaseUrl: `${url}/instagram`,
-    pollIntervalMs: 50,
-  },
-});
-
-/** The time-skipping server starts without any. */
-async function addSearchAttributes({ connection, namespace }: TestWorkflowEnvironment): Promise<void> {
-  const types = proto.temporal.api.enums.v1.IndexedValueType;
-  const typeOf = {
-    Keyword: types.INDEXED_VALUE_TYPE_KEYWORD,
-    KeywordList: types.INDEXED_VALUE_TYPE_KEYWORD_LIST,
-    Datetime: types.INDEXED_VALUE_TYPE_DATETIME,
-  };
-  const entries = Object.entries(searchAttributeTypes).map(([name, type]) => [name, typeOf[type]]);
-  await connection.operatorService.addSearchAttributes({
-    namespace,
-    searchAttributes: Object.fromEntries(entries),
-  });
-}
-
-/** Tests are read by people: only what goes wrong is worth a line. */
-function installQuietRuntime(): void {
-  Runtime.install({
-    logger: new DefaultLogger('ERROR'),
-    telemetryOptions: { logging: { filter: 'ERROR', forward: {} } },
-  });
-}
-
-/**
- * Skipped time as activities see it: never waits, because skipped time has always come already. Adapters ask without
- * waiting for an answer; they get what an activity saw last.
- */
-function skippedTime(environment: TestWorkflowEnvironment): { clock: Clock; lastSeen: () => Date } {
-  let seen = new Date();
-  const now = async () => {
-    seen = new Date(await environment.currentTimeMs());
-    return seen;
-  };
-  const clock: Clock = {
-    now,
-    sqlNow: async (): Promise<RawBuilder<Date>> => sql<Date>`${(await now()).toISOString()}::timestamptz`,
-    waitUntil: async () => {},
-  };
-  return { clock, lastSeen: () => seen };
-}
-
-async function insertMembers(tenant: TenantDatabase): Promise<World['members']> {
-  const insert = async (name: string, role: Role): Promise<Actor> => {
-    const memberId = randomUUID();
-    await tenant
-      .insertInto('members')
-      .values({ id: memberId, subject: name, name, role, email: null, profile_ids: null })
-      .execute();
-    return { memberId, role, name };
-  };
-  return {
-    author: await insert('author', 'content_manager'),
-    reviewer: await insert('reviewer', 'content_manager'),
-    second: await insert('second', 'tenant_admin'),
-    designer: await insert('designer', 'graphic_designer'),
-    viewer: await insert('viewer', 'viewer'),
-  };
-}
+const actorOf = ({ memberId, role, name }: Person): Actor => ({ memberId, role, name });
 
 export interface TestProfile {
   readonly profileId: string;
@@ -237,50 +100,13 @@ export interface TestProfile {
   readonly externalId: string;
 }
 
-/** Connects an account of the sandbox: a grant with its sealed token, and the profile. */
+/** Connects an account of the sandbox. */
 export async function connectProfile(
-  world: World,
+  { gatepost }: World,
   accountKind: AccountKind = 'organization',
 ): Promise<TestProfile> {
   const platform: Platform = accountKind === 'business' ? 'instagram' : 'linkedin';
-  const number = String(Math.floor(Math.random() * 1e9));
-  const externalId = {
-    member: `urn:li:person:${number}`,
-    organization: `urn:li:organization:${number}`,
-    business: `1784${number}`,
-  }[accountKind];
-  const token = `${canaryToken}-${number}`;
-  const scopes =
-    accountKind === 'organization'
-      ? ['w_organization_social', 'r_organization_social']
-      : accountKind === 'member'
-        ? ['w_member_social']
-        : undefined;
-  await control(world, '/accounts', {
-    platform,
-    kind: accountKind,
-    externalId,
-    name: accountKind,
-    token,
-    scopes,
-  });
-  const [grantId, profileId] = [randomUUID(), randomUUID()];
-  const context = { tenantId: world.tenantId, table: 'grants', column: 'access_token', rowId: grantId };
-  await world.tenant
-    .insertInto('grants')
-    .values({ id: grantId, platform, access_token: world.envelopes.seal(token, context), expires_at: null })
-    .execute();
-  await world.tenant
-    .insertInto('profiles')
-    .values({
-      id: profileId,
-      grant_id: grantId,
-      platform,
-      account_kind: accountKind,
-      external_id: externalId,
-      name: accountKind,
-    })
-    .execute();
+  const { id: profileId, externalId } = await gatepost.profiles.connect(platform, accountKind);
   return { profileId, platform, accountKind, externalId };
 }
 
@@ -427,15 +253,8 @@ export const stateOf = (world: World, postId: string) =>
 export const rowOf = (world: World, postId: string) =>
   world.tenant.selectFrom('posts').selectAll().where('id', '=', postId).executeTakeFirstOrThrow();
 
-export async function control(world: { sandbox: Sandbox }, path: string, body?: unknown): Promise<unknown> {
-  const response = await fetch(`${world.sandbox.url}/_control${path}`, {
-    method: body === undefined ? 'GET' : 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: body === undefined ? undefined : JSON.stringify(body),
-  });
-  if (!response.ok) throw new Error(`The sandbox refused ${path}: ${await response.text()}`);
-  return response.json();
-}
+export const control = (world: { sandbox: Sandbox }, path: string, body?: unknown): Promise<unknown> =>
+  createControl(world.sandbox)(body === undefined ? 'GET' : 'POST', path, body);
 
 export interface LedgerEntry {
   readonly ledgerId: string;

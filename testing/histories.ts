@@ -1,0 +1,53 @@
+import { AssertionError } from 'node:assert';
+import type { Client } from '@temporalio/client';
+import type { PayloadCodec } from '@temporalio/common';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { decodeHistory, replayHistory } from '../cli/replay.ts';
+import { postWorkflowId } from '../workflows/ids.ts';
+import type { Environment } from './environment.ts';
+import type { Post } from './posts.ts';
+
+export interface ReplayOptions {
+  /** Other workflow code than the present: a bundle's path. */
+  readonly bundlePath?: string;
+}
+
+/** What the runs leave at Temporal, and whether workflow code still agrees with it. */
+export interface Histories {
+  /** The present workflow code, bundled: a file. */
+  readonly bundlePath: string;
+  /** The history of a post's run as JSON, decoded: what the Web UI's download holds. */
+  readonly capture: (post: Pick<Post, 'id'>) => Promise<string>;
+  /** Replays a post's history, or a captured one; throws an `AssertionError` that says what differs. */
+  readonly replay: (history: Pick<Post, 'id'> | string, options?: ReplayOptions) => Promise<void>;
+}
+
+/** Fetches a run's history and opens its payloads. */
+export async function captureHistory(
+  { client, codec }: { client: Client; codec: PayloadCodec },
+  tenantId: string,
+  postId: string,
+): Promise<string> {
+  const handle = client.workflow.getHandle(postWorkflowId(tenantId, postId));
+  const history = await handle.fetchHistory();
+  await decodeHistory(history, codec);
+  return historyToJSON(history as never);
+}
+
+export function createHistories(environment: Environment, tenantId: string): Histories {
+  const capture: Histories['capture'] = ({ id }) => captureHistory({ client: environment.temporal.client, codec: environment.codec }, tenantId, id);
+  const currentBundle = environment.servers.workflowBundlePath;
+  return {
+    bundlePath: currentBundle,
+    capture,
+    async replay(history, { bundlePath = currentBundle } = {}) {
+      const text = typeof history === 'string' ? history : await capture(history);
+      const difference = await replayHistory(text, { bundlePath });
+      if (difference === null) return;
+      throw new AssertionError({
+        message: `The history does not replay with ${bundlePath}: ${difference}`,
+        operator: 'replay',
+      });
+    },
+  };
+}

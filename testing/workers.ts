@@ -1,0 +1,90 @@
+import { Worker } from '@temporalio/worker';
+import { createDatabaseClock } from '../activities/clock.ts';
+import type { ActivityDependencies } from '../activities/dependencies.ts';
+import { createActivities } from '../activities/index.ts';
+import { createRegistry, liveEndpoints } from '../adapters/platforms/registry.ts';
+import { createRunDirectory } from '../cli/run-directory.ts';
+import { defaultRates } from '../domain/rates.ts';
+import { mainTaskQueue, releaseTaskQueue } from '../workflows/ids.ts';
+import { activityClock } from './clock.ts';
+import type { Environment } from './environment.ts';
+
+export interface WorkersOptions {
+  /** How long a platform may take to answer a commit (default: as in production). */
+  readonly commitTimeoutMs?: number;
+  /**
+   * How many runs stay in memory. Default in skipped time 0: every task replays its whole history, and code that is not
+   * deterministic shows at once. With several posts moving at the same instant the SDK loses tasks that way (it calls it
+   * a bug of its own): they need a cache.
+   */
+  readonly maxCachedWorkflows?: number | undefined;
+  /** In place of the environment's own. */
+  readonly dependencies?: Partial<ActivityDependencies>;
+}
+
+export interface Workers {
+  /** Whether any of them works at this very moment. */
+  readonly isBusy: () => boolean;
+}
+
+/** Starts both workers in this process; the environment stops them. */
+export async function startWorkers(
+  environment: Environment,
+  { commitTimeoutMs, maxCachedWorkflows, dependencies }: WorkersOptions,
+): Promise<Workers> {
+  const { mode, pool, envelopes, storage, sandbox, time, temporal, dataConverter, servers } = environment;
+  const skips = mode === 'skipping';
+  const activities = createActivities({
+    ...{ pool, envelopes, storage, rates: defaultRates },
+    runs: createRunDirectory(environment.temporal.client),
+    clock: skips ? activityClock(time) : createDatabaseClock(pool),
+    registry: createRegistry({
+      live: liveEndpoints,
+      sandbox: sandboxEndpoints(sandbox.url, commitTimeoutMs),
+      fetch,
+      now: time.now,
+    }),
+    ...dependencies,
+  });
+  const { nativeConnection: connection, namespace } = temporal;
+  const shared = { connection, namespace, dataConverter, activities };
+  const workers = await Promise.all([
+    Worker.create({
+      ...shared,
+      taskQueue: mainTaskQueue,
+      workflowBundle: { codePath: servers.workflowBundlePath },
+      maxCachedWorkflows: maxCachedWorkflows ?? (skips ? 0 : undefined),
+    }),
+    Worker.create({ ...shared, taskQueue: releaseTaskQueue }),
+  ]);
+  const running = Promise.all(workers.map((worker) => worker.run()));
+  environment.stops.add(async () => {
+    for (const worker of workers) worker.shutdown();
+    await running;
+  });
+  return { isBusy: () => workers.some(isBusy) };
+}
+
+function isBusy(worker: Worker): boolean {
+  const { numInFlightWorkflowActivations, numInFlightActivities } = worker.getStatus();
+  return numInFlightWorkflowActivations + numInFlightActivities > 0;
+}
+
+/** The sandbox is near and quick: it is asked more often than a platform would like. */
+export const sandboxEndpoints = (url: string, commitTimeoutMs?: number) => ({
+  linkedin: {
+    version: liveEndpoints.linkedin.version,
+    apiBaseUrl: `${url}/linkedin`,
+    permalinkBaseUrl: url,
+    pollIntervalMs: 50,
+    unreadableImageGraceMs: 400,
+    settleMs: 500,
+    commitTimeoutMs,
+  },
+  instagram: {
+    version: liveEndpoints.instagram.version,
+    graphBaseUrl: `${url}/instagram`,
+    pollIntervalMs: 50,
+    commitTimeoutMs,
+  },
+});
