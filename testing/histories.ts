@@ -22,7 +22,7 @@ export interface Histories {
   readonly replay: (history: Pick<Post, 'id'> | string, options?: ReplayOptions) => Promise<void>;
 }
 
-/** Fetches a run's history and opens its payloads. */
+/** Fetches a run's history as JSON, with its payloads opened. */
 export async function captureHistory(
   { client, codec }: { client: Client; codec: PayloadCodec },
   tenantId: string,
@@ -35,7 +35,8 @@ export async function captureHistory(
 }
 
 export function createHistories(environment: Environment, tenantId: string): Histories {
-  const capture: Histories['capture'] = ({ id }) => captureHistory({ client: environment.temporal.client, codec: environment.codec }, tenantId, id);
+  const access = { client: environment.temporal.client, codec: environment.codec };
+  const capture: Histories['capture'] = ({ id }) => captureHistory(access, tenantId, id);
   const currentBundle = environment.servers.workflowBundlePath;
   return {
     bundlePath: currentBundle,

@@ -56,7 +56,12 @@ export async function idle(): Promise<void> {
 }
 
 /** Sleeps until shortly before the instant; one activity then waits for the instant itself and sends. */
-export async function staged(input: { dueAtMs: number; leadMs: number; url: string; id: number }): Promise<void> {
+export async function staged(input: {
+  dueAtMs: number;
+  leadMs: number;
+  url: string;
+  id: number;
+}): Promise<void> {
   await sleep(input.dueAtMs - input.leadMs - Date.now());
   await release(input);
 }

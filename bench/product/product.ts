@@ -81,7 +81,12 @@ async function startParts(
   ]);
   const sandboxUrl = `http://127.0.0.1:${sandboxPort}`;
   const shared = sharedEnvironment(servers, temporalServer.address, namespace, sandboxUrl);
-  const start = async (command: string, env: Settings, ready: () => Promise<boolean>, args: string[] = []) => {
+  const start = async (
+    command: string,
+    env: Settings,
+    ready: () => Promise<boolean>,
+    args: string[] = [],
+  ) => {
     const child = await startGatepost(folder, command, { ...shared, ...env }, ready, args);
     stops.push(() => child.stop());
     return child;
@@ -102,7 +107,12 @@ async function startParts(
   const temporal = new Client({ connection, namespace });
   stops.push(() => connection.close());
   // Without a worker its ticks would pile up on the server.
-  stops.push(() => temporal.schedule.getHandle(maintenanceScheduleId).delete().catch(() => {}));
+  stops.push(() =>
+    temporal.schedule
+      .getHandle(maintenanceScheduleId)
+      .delete()
+      .catch(() => {}),
+  );
   const pool = new pg.Pool({ connectionString: urls.superuser, max: 4 });
   stops.push(() => pool.end());
   const caller = createCaller(`${apiUrl}/api/v1`, options.connections ?? 128);

@@ -47,7 +47,14 @@ export async function createTenant(
     return signToken(product.jwtSecret, { subject: name, role, tenant: id });
   };
   if (policy)
-    await call({ method: 'PUT', path: '/tenant/policy', ...asRoot, ifMatch: '"1"', body: policy, expected: 200 });
+    await call({
+      method: 'PUT',
+      path: '/tenant/policy',
+      ...asRoot,
+      ifMatch: '"1"',
+      body: policy,
+      expected: 200,
+    });
   const profileIds: string[] = [];
   const connected = await closedLoop({ count: profiles, concurrency: 8 }, async () => {
     profileIds.push(await connectProfile(product, asRoot));
@@ -137,7 +144,9 @@ export async function approve(
 export async function uploadPicture({ caller }: Product, { author: token }: BenchTenant): Promise<string> {
   const { call } = caller;
   const background = { r: 200, g: 120, b: 40 };
-  const bytes = await sharp({ create: { width: 1080, height: 1080, channels: 3, background } }).jpeg().toBuffer();
+  const bytes = await sharp({ create: { width: 1080, height: 1080, channels: 3, background } })
+    .jpeg()
+    .toBuffer();
   const body = { fileName: 'picture.jpg', contentType: 'image/jpeg', sizeBytes: bytes.length };
   const { id, upload } = await call({ method: 'POST', path: '/media', token, body, expected: 201 });
   const { 'Content-Length': _set, ...headers } = upload.headers;

@@ -21,7 +21,12 @@ export const standing = ({ rounds }: RowReport): string => {
 /** A row's findings as lines for the terminal, beside those that were saved where there are any. */
 export function printRow(row: RowReport, saved: RowReport | undefined): string[] {
   const lines = row.figures.map((figure) => printFigure(figure, saved));
-  return [`${row.title} (${standing(row)}, ${Math.round(row.seconds)} s)`, ...lines, ...row.notes.map(indent), ''];
+  return [
+    `${row.title} (${standing(row)}, ${Math.round(row.seconds)} s)`,
+    ...lines,
+    ...row.notes.map(indent),
+    '',
+  ];
 }
 
 function printFigure(figure: Figure, saved: RowReport | undefined): string {

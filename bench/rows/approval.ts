@@ -111,13 +111,14 @@ async function createPosts(product: Product, tenant: BenchTenant, count: number)
 }
 
 /** First the words of every post, then the publication of every post. */
-const approveNext = (product: Product, tenant: BenchTenant, posts: readonly CreatedPost[]) => (index: number) =>
-  approve(
-    product,
-    tenant.reviewer,
-    posts[index % posts.length]!,
-    index < posts.length ? 'content' : 'publish',
-  );
+const approveNext =
+  (product: Product, tenant: BenchTenant, posts: readonly CreatedPost[]) => (index: number) =>
+    approve(
+      product,
+      tenant.reviewer,
+      posts[index % posts.length]!,
+      index < posts.length ? 'content' : 'publish',
+    );
 
 async function runFloor(
   floor: FloorWorkflows,

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
+import { postWorkflowId } from '../../workflows/ids.ts';
 import { until } from '../measure/load.ts';
 import { mean, median } from '../measure/statistics.ts';
 import { floorTaskQueue, startFloorWorkflows } from '../product/floor.ts';
 import { createOutcomes } from '../product/outcomes.ts';
 import { type Product, startProduct } from '../product/product.ts';
 import { approve, type BenchTenant, createTenant, createText, uploadPicture } from '../product/tenant.ts';
-import { postWorkflowId } from '../../workflows/ids.ts';
 import { atMost } from '../report/goals.ts';
 import type { BenchContext, Row, RowFindings } from '../row.ts';
 import { round, stopAfter } from './support.ts';

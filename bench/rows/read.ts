@@ -10,7 +10,15 @@ import { issuer, type Product, startProduct } from '../product/product.ts';
 import { type BenchTenant, createTenant, createText } from '../product/tenant.ts';
 import { allOf, atLeast, atLeastOfFloor, atMost } from '../report/goals.ts';
 import type { BenchContext, Row, RowFindings } from '../row.ts';
-import { countRounds, cpuPerUnit, describeCpu, rawNumbers, reportRound, round, stopAfter } from './support.ts';
+import {
+  countRounds,
+  cpuPerUnit,
+  describeCpu,
+  rawNumbers,
+  reportRound,
+  round,
+  stopAfter,
+} from './support.ts';
 
 const postCount = 200;
 /** As many as the interface has by default. */

@@ -86,7 +86,10 @@ async function judgeAll(
   const heldIds = new Set([...posts.filter((_, index) => held[index]), ...inFlight].map((one) => one.postId));
   return {
     posts: await eachOf([...posts, ...inFlight], 8, async (post) => {
-      const facts = await gatherFacts(stage, post, { recoveredAtMs, settledAtMs: settledAtMs.get(post.postId) });
+      const facts = await gatherFacts(stage, post, {
+        recoveredAtMs,
+        settledAtMs: settledAtMs.get(post.postId),
+      });
       return { post, facts, findings: judge(facts), wasHeld: heldIds.has(post.postId) };
     }),
     undocumented: burst?.undocumented ?? [],

@@ -10,7 +10,6 @@ import { Client, Connection } from '@temporalio/client';
 import type { PayloadCodec } from '@temporalio/common';
 import { SignJWT } from 'jose';
 import pg from 'pg';
-import sharp from 'sharp';
 import { createEnvelopes } from '../../adapters/secrets/envelope.ts';
 import { createPayloadCodec } from '../../adapters/secrets/payload-codec.ts';
 import { parseKeyring } from '../../cli/config.ts';
@@ -20,6 +19,9 @@ import type { AccountKind, Gate, Platform, Role } from '../../domain/post.ts';
 import type { PostState } from '../../domain/post-state.ts';
 import type { LedgerEntry } from '../../sandbox/ledger.ts';
 import { type Sandbox, startSandbox } from '../../sandbox/server.ts';
+import { createSender, type Reply, type Sender } from '../../testing/http.ts';
+import { createControl, readLedger } from '../../testing/platforms.ts';
+import { connectAccount } from '../../testing/profiles.ts';
 import { maintenanceScheduleId, postWorkflowId } from '../../workflows/ids.ts';
 import { stateQuery } from '../../workflows/messages.ts';
 import { startTestDatabase, type TestDatabase } from './database.ts';
@@ -27,33 +29,15 @@ import { testEndpoints } from './endpoints.ts';
 import { registerNamespace } from './namespace.ts';
 import type { TestEndpoints } from './servers.ts';
 
-/** One answer of the interface, as its caller saw it. */
-export interface Reply {
-  readonly method: string;
-  readonly path: string;
-  readonly status: number;
-  readonly headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: a test asserts what it reads.
-  readonly body: any;
-  readonly text: string;
-}
-
-export interface Send {
-  readonly body?: unknown;
-  /** A POST carries a fresh key by default; `null` sends none. */
-  readonly key?: string | null;
-  readonly ifMatch?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Another process of the interface than the first. */
-  readonly apiUrl?: string;
-}
+export type { Reply, Send } from '../../testing/http.ts';
+export { createPicture, putBytes, type Upload, uploadPicture } from '../../testing/media.ts';
 
 /** Somebody who uses the interface over HTTP, and in no other way. */
 export interface Person {
   readonly memberId: string;
   readonly name: string;
   readonly token: string;
-  readonly send: (method: string, path: string, options?: Send) => Promise<Reply>;
+  readonly send: Sender;
 }
 
 export interface ConnectedProfile {
@@ -62,13 +46,6 @@ export interface ConnectedProfile {
   readonly externalId: string;
   /** Must never be seen again once it was handed in. */
   readonly token: string;
-}
-
-export interface Upload {
-  readonly mediaId: string;
-  readonly bytes: Buffer;
-  readonly upload: { readonly url: string; readonly headers: Readonly<Record<string, string>> };
-  readonly completed: Reply;
 }
 
 export interface LiveTenant {
@@ -248,8 +225,7 @@ export async function startLive(options: LiveOptions = {}): Promise<Live> {
     const codec = createPayloadCodec(payloadKeys(keyring, keyPool, createEnvelopes(keyring.GATEPOST_KEYS)));
     const runs = new Client({ connection, namespace, dataConverter: { payloadCodecs: [codec] } });
     const answers: Reply[] = [];
-    const control = (method: string, path: string, body?: unknown) =>
-      askSandbox(sandbox.url, method, path, body);
+    const control = createControl(sandbox);
     const live: Live = {
       api,
       database,
@@ -268,10 +244,7 @@ export async function startLive(options: LiveOptions = {}): Promise<Live> {
       createTenant: () => createTenant(live),
       query: async (text, values) => (await pool.query(text, values)).rows,
       control,
-      ledgerOf: async ({ platform, externalId }) => {
-        const search = new URLSearchParams({ platform, externalId });
-        return ((await control('GET', `/ledger?${search}`)) as { entries: LedgerEntry[] }).entries;
-      },
+      ledgerOf: (profile) => readLedger(control, profile),
       readLogs: async () =>
         (await Promise.all(logFiles.map((file) => readFile(file, 'utf8').catch(() => '')))).join('\n'),
       stop,
@@ -304,18 +277,6 @@ export async function within<Answer>(
   }
 }
 
-async function askSandbox(url: string, method: string, path: string, body?: unknown): Promise<unknown> {
-  const response = await fetch(`${url}/_control${path}`, {
-    method,
-    headers: { 'content-type': 'application/json' },
-    body: body === undefined ? undefined : JSON.stringify(body),
-    signal: AbortSignal.timeout(10_000),
-  });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`The sandbox answered ${response.status}: ${text}`);
-  return text === '' ? undefined : JSON.parse(text);
-}
-
 export function signToken(claims: { subject: string; role: Role; tenant?: string }): Promise<string> {
   const { subject, role, tenant } = claims;
   return new SignJWT({ role, name: `Name of ${subject}`, ...(tenant && { tenant }) })
@@ -337,27 +298,11 @@ function personOf(
     memberId,
     name,
     token,
-    send: async (method, path, { body, key, ifMatch, headers, apiUrl = live.api.url } = {}) => {
-      const response = await fetch(`${apiUrl}/api/v1${path}`, {
-        method,
-        headers: {
-          authorization: `Bearer ${token}`,
-          ...(tenantHeader && { 'gatepost-tenant': tenantHeader }),
-          ...(method === 'POST' && key !== null && { 'idempotency-key': key ?? randomUUID() }),
-          ...(body !== undefined && { 'content-type': 'application/json' }),
-          ...(ifMatch && { 'if-match': ifMatch }),
-          ...headers,
-        },
-        body: body === undefined ? undefined : JSON.stringify(body),
-        signal: AbortSignal.timeout(20_000),
-      });
-      const text = await response.text();
-      const isJson = response.headers.get('content-type')?.includes('json') && text !== '';
-      const parsed = isJson ? JSON.parse(text) : undefined;
-      const reply = { method, path, status: response.status, headers: response.headers, body: parsed, text };
-      live.answers.push(reply);
-      return reply;
-    },
+    send: createSender({
+      apiUrl: live.api.url,
+      ...{ token, tenantHeader },
+      onReply: (reply) => live.answers.push(reply),
+    }),
   };
 }
 
@@ -392,64 +337,17 @@ async function createTenant(live: Live): Promise<LiveTenant> {
   };
 }
 
-async function connect(live: Live, person: Person, accountKind: AccountKind): Promise<ConnectedProfile> {
-  const platform: Platform = accountKind === 'business' ? 'instagram' : 'linkedin';
-  const number = String(randomBytes(5).readUIntBE(0, 5));
-  const externalId = {
-    member: `urn:li:person:${number}`,
-    organization: `urn:li:organization:${number}`,
-    business: `1784${number}`,
-  }[accountKind];
-  const token = `canary/${accountKind}+${randomUUID()}`;
-  const account = { platform, externalId, name: `${accountKind} ${number}` };
-  await live.control('POST', '/accounts', { ...account, kind: accountKind, token });
-  const body = { ...account, accountKind, accessToken: token };
-  const profile = expectStatus(await person.send('POST', '/profiles', { body }), 201);
-  return { id: profile.body.id, platform, externalId, token };
-}
+const connect = (live: Live, person: Person, accountKind: AccountKind): Promise<ConnectedProfile> =>
+  connectAccount(live.control, person, {
+    platform: accountKind === 'business' ? 'instagram' : 'linkedin',
+    accountKind,
+    token: `canary/${accountKind}+${randomUUID()}`,
+  });
 
 /** Throws with the whole answer, which says more than two numbers would. */
 export function expectStatus(reply: Reply, status: number): Reply {
   if (reply.status === status) return reply;
   throw new Error(`${reply.method} ${reply.path} answered ${reply.status}, not ${status}: ${reply.text}`);
-}
-
-/** A picture of its own, so that no two have the same bytes. */
-export const createPicture = (width = 1080, height = 1080): Promise<Buffer> => {
-  const [r, g, b] = randomBytes(3);
-  return sharp({ create: { width, height, channels: 3, background: { r: r!, g: g!, b: b! } } })
-    .withExifMerge({ IFD0: { ImageDescription: randomUUID() } })
-    .jpeg()
-    .toBuffer();
-};
-
-/** Announces a file, sends its bytes to the presigned address, and has them looked at. */
-export async function uploadPicture(person: Person, bytes?: Buffer): Promise<Upload> {
-  const content = bytes ?? (await createPicture());
-  const body = { fileName: 'picture.jpg', contentType: 'image/jpeg', sizeBytes: content.length };
-  const announced = expectStatus(await person.send('POST', '/media', { body }), 201);
-  const { upload, id } = announced.body;
-  const stored = await putBytes(upload.url, upload.headers, content);
-  if (stored !== 200) throw new Error(`The upload was answered with ${stored}`);
-  const completed = await person.send('POST', `/media/${id}/complete`);
-  return { mediaId: id, bytes: content, upload, completed };
-}
-
-/** The status that the object store answers a PUT with. */
-export async function putBytes(
-  url: string,
-  headers: Readonly<Record<string, string>>,
-  bytes: Uint8Array,
-): Promise<number> {
-  const { 'Content-Length': _set, ...rest } = headers;
-  const response = await fetch(url, {
-    method: 'PUT',
-    headers: rest,
-    body: Buffer.from(bytes),
-    signal: AbortSignal.timeout(10_000),
-  });
-  await response.arrayBuffer();
-  return response.status;
 }
 
 /** A text post, submitted. */
