@@ -45,10 +45,7 @@ export function createHistories(environment: Environment, tenantId: string): His
       const text = typeof history === 'string' ? history : await capture(history);
       const difference = await replayHistory(text, { bundlePath });
       if (difference === null) return;
-      throw new AssertionError({
-        message: `The history does not replay with ${bundlePath}: ${difference}`,
-        operator: 'replay',
-      });
+      throw new AssertionError({ message: `The history does not replay with ${bundlePath}: ${difference}` });
     },
   };
 }

@@ -176,13 +176,7 @@ function failure(
     ...found.map(describe),
     `The post is ${view.status}, due ${view.dueAt ?? 'at no time'}, and waits for ${waitsFor(view).join(', ') || 'nothing'}.`,
   ];
-  return new AssertionError({
-    message: lines.join('\n'),
-    actual: found.map(({ entry }) => entry.text),
-    expected,
-    operator: 'ledger',
-    stackStartFn: failure,
-  });
+  return new AssertionError({ message: lines.join('\n') });
 }
 
 function describe({ entry, lateMs, unapproved }: Finding, index: number): string {
