@@ -7,6 +7,9 @@ const { ADDRESS, NAMESPACE, BUNDLE, MAX_CACHED } = process.env;
 
 Runtime.install({ logger: new DefaultLogger('WARN'), shutdownSignals: [] });
 let started = 0;
+const countStart = (): void => {
+  started += 1;
+};
 const connection = await NativeConnection.connect({ address: ADDRESS });
 const worker = await Worker.create({
   connection,
@@ -15,7 +18,7 @@ const worker = await Worker.create({
   workflowBundle: { codePath: BUNDLE! },
   activities: createFloorActivities(),
   sinks: {
-    floor: { started: { fn: () => void (started += 1), callDuringReplay: false } },
+    floor: { started: { fn: countStart, callDuringReplay: false } },
   } as import('@temporalio/worker').InjectedSinks<FloorSinks>,
   maxCachedWorkflows: Number(MAX_CACHED),
   stickyQueueScheduleToStartTimeout: '1s',

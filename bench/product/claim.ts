@@ -10,6 +10,7 @@ export async function claim(database: TenantDatabase, publicationId: string): Pr
   const result = await releasePublication(database, {
     publicationId,
     ...seeded,
+    sendAt: seeded.dueAt,
     commitTimeoutMs: 5_000,
     now: sql<Date>`clock_timestamp()`,
   });

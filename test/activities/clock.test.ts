@@ -261,7 +261,7 @@ describe("a release, by a real database's clock", () => {
     const { tenantId } = fixture;
     const target = { ...post, tenantId, approvedHash: 'p' };
     const dependencies = { clock: clockOfRelease } as unknown as ActivityDependencies;
-    const input = { ...target, publicationId, fence: 1, dueAtMs: dueAt.getTime() };
+    const input = { ...target, publicationId, fence: 1, dueAtMs: dueAt.getTime(), sendAtMs: dueAt.getTime() };
     const activity = new MockActivityEnvironment();
     const result = activity.run(() => release(dependencies, publishing, input, async () => {}));
     return { result, sentAt, activity, publicationId, dependencies, publishing, target };
