@@ -179,7 +179,7 @@ test('finds what was late, and lets it be as late as it is told', async () => {
     retryAfterSeconds: 7_200,
   });
   const { blockedOn } = await gatepost.clock.advanceToDue(post);
-  expect(blockedOn).toMatchObject([{ code: 'publishing' }]);
+  expect(blockedOn).toMatchObject([{ code: 'rate' }]);
   await gatepost.ledger.expectNothing(post);
   await gatepost.clock.advance({ hours: 2 });
   const late = [() => gatepost.ledger.expectOnce(post), () => gatepost.ledger.expectOnTime(post)];
