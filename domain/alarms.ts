@@ -41,10 +41,12 @@ function gateAlarmAtMs(state: PostState): number | null {
 
 /** The instants of one round of a gate. */
 export function timesOf(policy: GatePolicy, openedAtMs: number) {
-  const overdueAtMs = openedAtMs + policy.slaHours * hourMs;
-  const everyMs = policy.reminderEveryHours * hourMs;
+  // Whole milliseconds: hours may be fractions, timers and instants are not.
+  const slaMs = Math.round(policy.slaHours * hourMs);
+  const everyMs = Math.round(policy.reminderEveryHours * hourMs);
+  const overdueAtMs = openedAtMs + slaMs;
   return {
-    warningAtMs: openedAtMs + (policy.slaHours * hourMs * policy.slaWarningPercent) / 100,
+    warningAtMs: openedAtMs + Math.round((slaMs * policy.slaWarningPercent) / 100),
     overdueAtMs,
     /** The first reminder comes with the end of the SLA. */
     remindersAtMs: Array.from({ length: policy.reminders }, (_, index) => overdueAtMs + index * everyMs),

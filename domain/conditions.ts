@@ -1,8 +1,8 @@
 import { bump, type Change, entry } from './change.ts';
 import type { TimelineEntry } from './commands.ts';
-import { passGate, readyFrom, reopenGates, settleGates, withGate } from './gating.ts';
+import { passGate, reopenGates, settleGates, withGate } from './gating.ts';
 import type { PostPolicy } from './policy.ts';
-import { gatesOf, type HoldRef, type PostState, type TargetState } from './post-state.ts';
+import { gatesOf, type HoldRef, holdsOn, type PostState, type TargetState } from './post-state.ts';
 
 /** What holds around a post and changes without a word to it: the policies, the holds, and receipts that came late. */
 export interface PostConditions {
@@ -22,9 +22,10 @@ type Receipt = Pick<TargetState, 'targetId'> & {
 /**
  * Takes changed conditions on; `null` when nothing has changed. A stricter policy opens gates again that the policy had
  * passed, never a person's decision; a laxer one passes what waits for nobody any more. A hold that is lifted after the
- * due time leaves its posts late.
+ * due time leaves what it stopped late. A draft takes nothing on: its row speaks for it until it is submitted.
  */
 export function applyConditions(state: PostState, conditions: PostConditions, nowMs: number): Change | null {
+  if (state.draft) return null;
   const timeline: TimelineEntry[] = [];
   const resolved = withPolicy(state, conditions, timeline, nowMs);
   const held = withHolds(resolved, conditions, timeline, nowMs);
@@ -49,19 +50,21 @@ function withPolicy(
     timeline.push(
       entry('post.policy-changed', nowMs, null, { policyVersion, reopened: tightened.join(', ') }),
     );
-  return passReached(reopenGates({ ...state, policy: current, policyVersion }, tightened), nowMs);
+  return passReached(reopenGates({ ...state, policy: current, policyVersion }, tightened), timeline, nowMs);
 }
 
 /** A quorum that was lowered to the votes a gate has is reached. */
-function passReached(state: PostState, nowMs: number): PostState {
+function passReached(state: PostState, timeline: TimelineEntry[], nowMs: number): PostState {
+  let next = state;
   for (const gate of gatesOf(state.type)) {
     const of = state.gates[gate];
     const last = of.votes.at(-1);
     if (of.status !== 'pending' || !last || of.votes.length < state.policy[gate].quorum) continue;
     const passed = { approvedHash: last.hash, decidedAtMs: nowMs, decidedBy: last.memberId };
-    return passGate(withGate(state, gate, { ...of, status: 'approved', ...passed }), gate, nowMs);
+    next = passGate(withGate(next, gate, { ...of, status: 'approved', ...passed }), gate, nowMs);
+    timeline.push(entry('gate.approved', nowMs, null, { gate, round: of.round }));
   }
-  return state;
+  return next;
 }
 
 function withHolds(
@@ -79,8 +82,13 @@ function withHolds(
     timeline.push(entry(type, nowMs, null, { holdId: hold.holdId, scope: hold.scope, reason: hold.reason }));
   placed.forEach(tell('post.held'));
   lifted.forEach(tell('post.hold-lifted'));
-  const next = { ...state, holds };
-  return lifted.length > 0 && holds.length === 0 ? readyFrom(next, nowMs) : next;
+  const isStopped = (standing: readonly HoldRef[], target: TargetState) =>
+    holdsOn({ holds: standing }, target).length > 0;
+  const isFreed = (target: TargetState) => isStopped(state.holds, target) && !isStopped(holds, target);
+  const targets = state.targets.map((target) =>
+    isFreed(target) ? { ...target, freeSinceMs: nowMs } : target,
+  );
+  return { ...state, holds, targets };
 }
 
 function withReceipts(

@@ -62,6 +62,7 @@ export type PostFacts = Pick<
   | 'paused'
   | 'cancelledAtMs'
   | 'expiredAtMs'
+  | 'archived'
 >;
 
 /**
@@ -71,6 +72,12 @@ export type PostFacts = Pick<
  * whoever compares `until-due` with the clock decides that it is due.
  */
 export function evaluate(post: PostFacts): Readiness {
+  const readiness = statusOf(post);
+  // Nobody can do anything about it any more: what it says of an operator is over.
+  return post.archived ? { ...readiness, blockedOn: [] } : readiness;
+}
+
+function statusOf(post: PostFacts): Readiness {
   if (post.expiredAtMs !== null) return { status: 'EXPIRED', blockedOn: [] };
   const outcome = outcomeOf(post.targets);
   if (outcome) return outcome;
@@ -224,13 +231,14 @@ function gateBlock(post: PostFacts, gate: Gate): Block {
 export const isHeldForLateness = (post: PostFacts, target: OwnTime = noOwnTime): boolean =>
   isLate(post, target) && lateRule(post) === 'hold';
 
-type OwnTime = Pick<TargetState, 'dueAtMs'>;
-const noOwnTime: OwnTime = { dueAtMs: null };
+type OwnTime = Pick<TargetState, 'dueAtMs' | 'freeSinceMs'>;
+const noOwnTime: OwnTime = { dueAtMs: null, freeSinceMs: null };
 
-/** Whether the last obstacle that people put in its way fell after the due time. */
+/** Whether the last obstacle that people put in its way, a gate, a pause or a hold, fell after the due time. */
 export function isLate(post: Pick<PostFacts, 'readyAtMs' | 'dueAtMs'>, target: OwnTime = noOwnTime): boolean {
   const dueAtMs = dueOf(post, target);
-  return post.readyAtMs !== null && dueAtMs !== null && post.readyAtMs > dueAtMs;
+  if (post.readyAtMs === null || dueAtMs === null) return false;
+  return Math.max(post.readyAtMs, target.freeSinceMs ?? 0) > dueAtMs;
 }
 
 /**

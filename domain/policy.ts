@@ -27,7 +27,7 @@ export interface GatePolicyLayer {
   readonly slaWarningPercent?: number;
   /** Hours between reminders, the first of which comes when the SLA has passed. */
   readonly reminderEveryHours?: number;
-  /** How many reminders there are before the gate escalates; 0 escalates one interval after the SLA. */
+  /** How many reminders there are before the gate escalates, one interval after the last; 0 escalates with the end of the SLA. */
   readonly reminders?: number;
   /** Who may decide as well once the gate has escalated. */
   readonly escalateTo?: Deciders;
@@ -128,7 +128,8 @@ function combine(policies: readonly Required<GatePolicyLayer>[]): GatePolicy {
 function distinctRules(all: readonly DeciderRule[]): DeciderRule[] {
   const keyOf = ({ roles, memberIds }: Deciders) => [[...roles].sort(), [...memberIds].sort()];
   const byKey = new Map(all.map((rule) => [JSON.stringify([keyOf(rule), keyOf(rule.escalateTo)]), rule]));
-  return [...byKey.values()];
+  // In one order, whatever the targets': equal policies are equal.
+  return [...byKey].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, rule]) => rule);
 }
 
 /** Who may decide the gate: one entry for each rule, once it has escalated with those whom that adds. */

@@ -112,6 +112,8 @@ export interface TargetState {
   readonly dueAtMs: number | null;
   /** The instant the platform's rate admits it at, once it has been given one. */
   readonly admittedAtMs: number | null;
+  /** Since when no hold stops it any more, if one did: it is late by that as well. */
+  readonly freeSinceMs: number | null;
   /** Since when uploads and containers are being made, if they are. */
   readonly preparingSinceMs: number | null;
   readonly phase: TargetPhase;
@@ -216,6 +218,7 @@ export function newPostState(input: NewPost): PostState {
       phase: 'WAITING',
       cycle: 1,
       admittedAtMs: null,
+      freeSinceMs: null,
       preparingSinceMs: null,
       preparedRevisionId: null,
       publicId: null,

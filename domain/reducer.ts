@@ -33,6 +33,7 @@ import {
   gatesOf,
   hashFor,
   holdsOn,
+  isMoving,
   openGate,
   type PostState,
   rememberedCommands,
@@ -109,8 +110,7 @@ function submit(state: PostState, command: SubmitCommand, nowMs: number): Reduct
     if (state.type === 'TEXT_ONLY' && !command.revision.hasCopy)
       return refuse('copy-missing', 'A text post needs copy before it can be submitted');
     const { revision, dueAtMs } = command;
-    const targets = withDueTimes(state.targets, command.targets);
-    const submitted = { ...state, draft: false, revision, dueAtMs, targets };
+    const submitted = { ...withDueTimes(state, dueAtMs, command.targets), draft: false, revision };
     return accepted(submitted, [
       entry('post.submitted', nowMs, command.actor, { revision: command.revision.number }),
     ]);
@@ -156,6 +156,7 @@ function edit(state: PostState, command: EditCommand, nowMs: number): Reduction 
 }
 
 function schedule(state: PostState, command: ScheduleCommand, nowMs: number): Reduction {
+  if (state.draft) return refuse('not-submitted', 'A draft is scheduled on its row, not by a message');
   const sending = refuseSending(state);
   if (sending) return sending;
   const unknown = command.targets.find(
@@ -166,8 +167,7 @@ function schedule(state: PostState, command: ScheduleCommand, nowMs: number): Re
     (atMs) => atMs !== null && atMs <= nowMs,
   );
   if (passed) return refuse('due-time-passed', `The due time ${new Date(passed).toISOString()} has passed`);
-  const targets = withDueTimes(state.targets, command.targets);
-  const scheduled = { ...state, dueAtMs: command.dueAtMs ?? state.dueAtMs, targets };
+  const scheduled = withDueTimes(state, command.dueAtMs ?? state.dueAtMs, command.targets);
   const asks = gatesOf(state.type).filter(
     (gate) => state.policy[gate].reopensOnDueTime && state.gates[gate].status === 'approved',
   );
@@ -182,16 +182,15 @@ function schedule(state: PostState, command: ScheduleCommand, nowMs: number): Re
   ]);
 }
 
-/** A new time asks the platform's rate anew. */
-function withDueTimes(
-  targets: readonly TargetState[],
-  times: readonly TargetDueTime[],
-): readonly TargetState[] {
-  return targets.map((target) => {
+/** A new time asks the platform's rate anew; who keeps the old one keeps the instant that was given for it. */
+function withDueTimes(state: PostState, dueAtMs: number | null, times: readonly TargetDueTime[]): PostState {
+  const timed = (target: TargetState): TargetState => {
+    if (!isStoppable(target)) return target;
     const own = times.find(({ targetId }) => targetId === target.targetId);
-    const waits = target.phase === 'WAITING' || target.phase === 'FAILED';
-    return waits ? { ...target, admittedAtMs: null, ...(own && { dueAtMs: own.dueAtMs }) } : target;
-  });
+    const next = own ? { ...target, dueAtMs: own.dueAtMs } : target;
+    return dueOf({ dueAtMs }, next) === dueOf(state, target) ? next : { ...next, admittedAtMs: null };
+  };
+  return { ...state, dueAtMs, targets: state.targets.map(timed) };
 }
 
 function publishNow(state: PostState, command: PublishNowCommand, nowMs: number): Reduction {
@@ -231,13 +230,13 @@ function dueNow(state: PostState, nowMs: number): PostState {
   };
   const isToMove = (target: TargetState) => target.phase === 'WAITING' && !isDue(target);
   if (!state.targets.some(isToMove)) return state;
-  const targets = state.targets.map((target) =>
-    isToMove(target)
-      ? { ...target, dueAtMs: null, admittedAtMs: null }
-      : // What keeps its time keeps it by itself: the post's own is now.
-        { ...target, dueAtMs: dueOf(state, target) },
-  );
-  return { ...state, dueAtMs: nowMs, targets };
+  const moved = (target: TargetState): TargetState => {
+    if (isToMove(target)) return { ...target, dueAtMs: null, admittedAtMs: null };
+    // What keeps its time keeps it by itself: the post's own is now. What is settled follows the post.
+    const keeps = target.phase === 'WAITING' || isMoving(target);
+    return keeps ? { ...target, dueAtMs: dueOf(state, target) } : target;
+  };
+  return { ...state, dueAtMs: nowMs, targets: state.targets.map(moved) };
 }
 
 function castPublishVote(state: PostState, command: PublishNowCommand, nowMs: number): Reduction {
@@ -317,6 +316,7 @@ function resolvedFields(
 
 /** Stops the post until somebody resumes it; whatever is on its way already is not stopped. */
 function pause(state: PostState, command: PauseCommand, nowMs: number): Reduction {
+  if (state.draft) return refuse('not-submitted', 'The post is a draft; nothing of it goes out');
   if (state.paused) return refuse('already-paused', 'The post is paused already');
   const sending = refuseSending(state);
   if (sending) return sending;

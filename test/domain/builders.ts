@@ -63,6 +63,7 @@ export const target = (targetId: string, fields: Partial<TargetState> = {}): Tar
   type: 'TEXT_ONLY',
   dueAtMs: null,
   admittedAtMs: null,
+  freeSinceMs: null,
   preparingSinceMs: null,
   phase: 'WAITING',
   cycle: 1,

@@ -10,7 +10,14 @@ import {
 } from '../../domain/lifecycle.ts';
 import { latenessRules } from '../../domain/policy.ts';
 import { gates, type PostStatus, postStatuses, postTypes } from '../../domain/post.ts';
-import { type GateState, gatesOf, hashFor, type TargetPhase, targetPhases } from '../../domain/post-state.ts';
+import {
+  type GateState,
+  gatesOf,
+  hashFor,
+  type TargetPhase,
+  type TargetState,
+  targetPhases,
+} from '../../domain/post-state.ts';
 import {
   approved,
   dueAt,
@@ -147,8 +154,8 @@ describe('the status of a post and what it waits for', () => {
     [['PUBLISHED', 'FAILED', 'CANCELLED'], 'PARTIALLY_PUBLISHED: operator b'],
     [['UNCONFIRMED', 'CANCELLED'], 'UNCONFIRMED: operator a'],
     [['PUBLISHED', 'WAITING'], 'SCHEDULED: until-due'],
-    [['FAILED', 'WAITING'], 'SCHEDULED: until-due'],
-    [['UNCONFIRMED', 'WAITING'], 'SCHEDULED: until-due'],
+    [['FAILED', 'WAITING'], 'SCHEDULED: until-due, operator a'],
+    [['WAITING', 'UNCONFIRMED'], 'SCHEDULED: until-due, operator b'],
   ])('with targets %j', (all, expected) => {
     expect(verdict(readyState(phases(...all)))).toBe(expected);
   });
@@ -166,7 +173,7 @@ describe('the status of a post and what it waits for', () => {
 
   it('is never GENERATING: that is before there is a post to evaluate', () => {
     expect(postStatuses).toContain('GENERATING');
-    expect(blockCodes).toHaveLength(10);
+    expect(blockCodes).toHaveLength(14);
   });
 });
 
@@ -198,7 +205,7 @@ describe('the words of a block', () => {
     expect(messages(postState({ dueAtMs: null }))[1]).toBe('No due time is set');
     expect(messages(postState({ draft: true }))).toEqual(['The draft has not been submitted for review']);
     expect(messages(readyState({ readyAtMs: dueAt + 1 }))).toEqual([
-      'Approved after it was due (2026-05-04T10:00:00.000Z): reschedule it, publish it now, or cancel it',
+      'Ready only after it was due (2026-05-04T10:00:00.000Z): reschedule it, publish it now, or cancel it',
     ]);
   });
 
@@ -279,6 +286,12 @@ it.each(['content', 'design', 'publish'] as const)(
   },
 );
 
+const anyHolds: PostFacts['holds'] = [
+  { holdId: 'h', scope: 'tenant', subject: null, reason: 'Storm' },
+  { holdId: 'h', scope: 'profile', subject: target('a').profileId, reason: 'New agency' },
+  { holdId: 'h', scope: 'platform', subject: 'instagram', reason: 'Outage' },
+];
+
 /** Facts of every kind, also such as no post comes to; only a cancel cancels every target. */
 function anyFacts(random: Random): PostFacts {
   const revision = revisionRef({ hasCopy: random.chance(0.7), mediaCount: random.pick([0, 1, 2]) });
@@ -287,14 +300,24 @@ function anyFacts(random: Random): PostFacts {
     if (random.chance(0.2)) return pending();
     return approved(random.chance(0.9) ? hashFor(gate, revision) : 'of before');
   };
+  const type = random.pick(postTypes);
   const count = random.pick([1, 1, 2, 3]);
   const calm = random.chance(0.6);
   const targets = Array.from({ length: count }, (_, index) =>
-    target('abc'[index]!, { phase: calm ? 'WAITING' : random.pick(targetPhases) }),
+    target('abc'[index]!, {
+      phase: calm ? 'WAITING' : random.pick(targetPhases),
+      platform: random.pick(['linkedin', 'instagram']),
+      // A text post has no visual targets.
+      type: type !== 'TEXT_ONLY' && random.chance(0.05) ? 'CAROUSEL' : 'TEXT_ONLY',
+      dueAtMs: random.pick([null, null, null, null, now, dueAt + hour]),
+      admittedAtMs: random.pick([null, null, now, dueAt + 2 * hour]),
+      freeSinceMs: random.pick([null, null, null, now, dueAt + 1]),
+      preparingSinceMs: random.chance(0.1) ? now : null,
+    }),
   );
   const isAllCancelled = targets.every(({ phase }) => phase === 'CANCELLED');
   return {
-    type: random.pick(postTypes),
+    type,
     origin: random.pick(['human', 'ai']),
     draft: random.chance(0.1),
     revision,
@@ -304,8 +327,9 @@ function anyFacts(random: Random): PostFacts {
     readyAtMs: random.pick([null, now, now, dueAt + 1]),
     lastGate: random.pick([null, ...gates]),
     targets,
-    holds: [],
-    paused: null,
+    holds: random.chance(0.1) ? [random.pick(anyHolds)] : [],
+    paused: random.chance(0.05) ? { atMs: now, memberId: 'author', reason: null } : null,
+    archived: random.chance(0.02),
     cancelledAtMs: random.chance(0.05) || isAllCancelled ? now : null,
     expiredAtMs: random.chance(0.05) ? now : null,
   };
@@ -334,35 +358,53 @@ describe('of 20,000 generated posts', () => {
   });
 
   it('a closed one waits for nothing and every other for something, but for the rest of a cancelled one', () => {
-    const closed = of('PUBLISHED', 'CANCELLED', 'EXPIRED');
+    const isClosed = ({ status, facts }: Case) =>
+      facts.archived || ['PUBLISHED', 'CANCELLED', 'EXPIRED'].includes(status);
+    const closed = cases.filter(isClosed);
     expect(closed.filter(({ blockedOn }) => blockedOn.length > 0)).toEqual([]);
-    const waits = (one: Case) => closed.includes(one) || has(one, 'CANCELLED') || one.blockedOn.length > 0;
+    const waits = (one: Case) => isClosed(one) || has(one, 'CANCELLED') || one.blockedOn.length > 0;
     expect(violations(waits)).toEqual([]);
   });
 
-  it('a scheduled one has its due time, its media, and its content and design passed', () => {
+  const dueTimes = ({ facts }: Case) =>
+    facts.targets.filter(({ phase }) => phase === 'WAITING').map((one) => one.dueAtMs ?? facts.dueAtMs);
+
+  it('a scheduled one has a due time for what waits, its media, and its content and design passed', () => {
     const isSound = (one: Case) =>
-      one.facts.dueAtMs !== null &&
+      dueTimes(one).some((atMs) => atMs !== null) &&
       isPassed(one, 'content') &&
       isPassed(one, 'design') &&
-      one.facts.revision.mediaCount >= mediaNeeded(one.facts.type);
+      [one.facts, ...one.facts.targets].every(
+        ({ type }) => one.facts.revision.mediaCount >= mediaNeeded(type),
+      );
     expect(of('SCHEDULED').filter((one) => !isSound(one))).toEqual([]);
   });
 
-  it('an approved one misses only its due time, and its publish gate perhaps', () => {
+  it('an approved one misses only every due time, and its publish gate perhaps', () => {
     const isSound = (one: Case) =>
-      one.facts.dueAtMs === null && isPassed(one, 'content') && isPassed(one, 'design');
+      dueTimes(one).every((atMs) => atMs === null) && isPassed(one, 'content') && isPassed(one, 'design');
     expect(of('APPROVED').filter((one) => !isSound(one))).toEqual([]);
   });
 
-  it('a ready one has every gate approved on its current hash, a waiting target, and nothing that stops it', () => {
+  it('a ready one has every gate approved on its current hash, and a target that waits and nothing stops', () => {
     const isSound = (one: Case) => {
       const { facts } = one;
-      const isLateHold = isLate(facts) && lateRule(facts) === 'hold';
+      const isFree = (waits: TargetState) => {
+        const dueAtMs = waits.dueAtMs ?? facts.dueAtMs;
+        const since = [facts.readyAtMs ?? 0, waits.freeSinceMs ?? 0];
+        const isLateHold =
+          facts.readyAtMs !== null && since.some((atMs) => atMs > dueAtMs!) && lateRule(facts) === 'hold';
+        const isHeld = facts.holds.some(
+          ({ scope, subject }) =>
+            scope === 'tenant' || [waits.profileId, waits.platform as string].includes(subject!),
+        );
+        return waits.phase === 'WAITING' && dueAtMs !== null && !isLateHold && !isHeld;
+      };
       return (
         // A sibling on its way does not hold up a target that waits.
         one.status === (has(one, 'ARMING', 'RECONCILING') ? 'PUBLISHING' : 'SCHEDULED') &&
         !facts.draft &&
+        facts.paused === null &&
         facts.cancelledAtMs === null &&
         facts.expiredAtMs === null &&
         gatesOf(facts.type).every(
@@ -370,8 +412,7 @@ describe('of 20,000 generated posts', () => {
             facts.gates[gate].status === 'approved' &&
             facts.gates[gate].approvedHash === hashFor(gate, facts.revision),
         ) &&
-        has(one, 'WAITING') &&
-        !isLateHold
+        facts.targets.some(isFree)
       );
     };
     expect(cases.filter((one) => one.ready && !isSound(one))).toEqual([]);

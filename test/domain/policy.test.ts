@@ -17,17 +17,22 @@ const layered = (...layers: (PolicyLayer | null)[]) => resolvePostPolicy(deepFre
 const over = (...layers: GatePolicyLayer[]) =>
   resolvePostPolicy(deepFreeze(layers.map((one) => [content(one)]))).content;
 const managers = { roles: ['content_manager', 'tenant_admin'], memberIds: [] } as const;
+const admins = { roles: ['tenant_admin'], memberIds: [] } as const;
 const member = (role: Role, memberId = 'member') => ({ role, memberId });
 
 describe('the default policy', () => {
   it('asks at every gate for one approval by a manager or admin who is not the author, and holds late posts', () => {
     const gate = {
       required: true,
-      decidersOfAll: [managers],
+      decidersOfAll: [{ ...managers, escalateTo: admins }],
       quorum: 1,
       authorMay: false,
       slaHours: 24,
+      slaWarningPercent: 75,
+      reminderEveryHours: 24,
+      reminders: 3,
       lateness: 'hold',
+      reopensOnDueTime: false,
     };
     const expected = { content: gate, design: gate, publish: gate };
     expect(resolvePostPolicy([[]])).toEqual(expected);
@@ -43,7 +48,11 @@ describe('one target', () => {
     quorum: [2, 3],
     authorMay: [true, false],
     slaHours: [1, 48],
+    slaWarningPercent: [50, 90],
+    reminderEveryHours: [1, 48],
+    reminders: [0, 9],
     lateness: ['expire', 'publish'],
+    reopensOnDueTime: [true, false],
   } as const;
 
   it.each(Object.entries(fields))(
@@ -74,7 +83,7 @@ describe('one target', () => {
   it('takes deciders as a whole, not role by role', () => {
     const named = { roles: [], memberIds: ['ada'] };
     expect(layered(content({ deciders: named }), content({ deciders: managers })).decidersOfAll).toEqual([
-      named,
+      { ...named, escalateTo: admins },
     ]);
   });
 

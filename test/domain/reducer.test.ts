@@ -62,7 +62,9 @@ const gatesLine = ({ gates: all }: PostState) =>
 describe('opening a post', () => {
   it('opens the first gate, tells who submitted it, and decides nothing', () => {
     const { state, timeline, decisions } = open(postState());
-    expect(state).toEqual({ ...postState(), version: 1 });
+    const fresh = postState();
+    const content = pending({ openedAtMs: now });
+    expect(state).toEqual({ ...fresh, gates: { ...fresh.gates, content }, version: 1 });
     expect(timeline).toEqual([
       {
         type: 'post.submitted',
@@ -167,7 +169,7 @@ describe('the way through the gates', () => {
   it('goes content, design, publish, each by its own decision on its own hash', () => {
     const first = apply(open(postState()).state, approve('content', { commandId: 'one' }));
     expect(first.state).toMatchObject({ version: 2, readyAtMs: null, lastGate: null });
-    expect(first.state.gates.content).toEqual(approved('content-1'));
+    expect(first.state.gates.content).toEqual(approved('content-1', { openedAtMs: now }));
     expect(first.timeline).toEqual([
       {
         type: 'gate.approved',
@@ -260,7 +262,9 @@ describe('an edit', () => {
       const { state, timeline, decisions } = apply(before, edit(editing(changed)));
       for (const gate of gates)
         expect(state.gates[gate]).toEqual(
-          changed.includes(gate) ? pending({ round: 2 }) : before.gates[gate],
+          changed.includes(gate)
+            ? pending({ round: 2, openedAtMs: gate === changed[0] ? now : null })
+            : before.gates[gate],
         );
       expect(state.readyAtMs).toBe(changed.length === 0 ? now : null);
       expect(isReadyButForTime(state)).toBe(changed.length === 0);
@@ -289,7 +293,7 @@ describe('an edit', () => {
   it('drops votes that did not suffice yet, and keeps them where nothing changed', () => {
     const voted = stateAfter(postState({ policy: quorum2 }), approve('content'));
     const changed = stateAfter(voted, edit(editing(['content', 'publish'])));
-    expect(changed.gates.content).toEqual(pending({ round: 2 }));
+    expect(changed.gates.content).toEqual(pending({ round: 2, openedAtMs: now }));
     expect(stateAfter(voted, edit(editing(['design', 'publish']))).gates.content.votes).toHaveLength(1);
   });
 
@@ -400,7 +404,7 @@ describe('a rejection', () => {
   it('withdraws the votes of its gate, also from who had approved', () => {
     const voted = stateAfter(postState({ policy: quorum2 }), approve('content'));
     const again = stateAfter(voted, reject('content'), submit());
-    expect(again.gates.content).toEqual(pending({ round: 2 }));
+    expect(again.gates.content).toEqual(pending({ round: 2, openedAtMs: now }));
     expect(stateAfter(again, approve('content')).gates.content.votes).toHaveLength(1);
   });
 });
@@ -693,6 +697,8 @@ describe('a refusal', () => {
     ['not-submitted', 'reject a draft', draft, reject('content')],
     ['not-submitted', 'edit a draft', draft, edit({})],
     ['not-submitted', 'publish a draft now', draft, publishNow()],
+    ['not-submitted', 'schedule a draft', draft, schedule(dueAt)],
+    ['not-submitted', 'pause a draft', draft, pause()],
     [
       'copy-missing',
       'submit a text without copy',
@@ -951,7 +957,8 @@ describe('what every accepted command does', () => {
     };
     for (const [state, command] of Object.values(states)) {
       const { state: next } = apply(state, command);
-      expect(next).toMatchObject({ ...carried, policy: state.policy, archived: false, expiredAtMs: null });
+      const archived = command.kind === 'archive';
+      expect(next).toMatchObject({ ...carried, policy: state.policy, archived, expiredAtMs: null });
       expect(next.targets.map(({ targetId }) => targetId)).toEqual(
         state.targets.map(({ targetId }) => targetId),
       );
