@@ -1,11 +1,12 @@
 import { cancellationSignal, log } from '@temporalio/activity';
 import type { CallContext, Receipt } from '../adapters/platforms/publisher.ts';
 import { type PublicationRow, releasePublication, settlePublication } from '../db/publications.ts';
-import { delayProfile } from '../db/rates.ts';
+import { delayBucket } from '../db/rates.ts';
 import type { TenantDatabase } from '../db/tenant-database.ts';
 import { meaningOfFailedCommit, OutcomeError } from '../domain/outcome.ts';
 import { unreachable } from '../domain/post.ts';
 import { type PublicationEvent, type PublicationState, sendDeadlineMs } from '../domain/publication.ts';
+import { profileBucket } from '../domain/rates.ts';
 import type { Published, ReleaseTargetInput, ReleaseTargetResult, UnrecordedVerdict } from './contract.ts';
 import type { ActivityDependencies, PublishingContext } from './dependencies.ts';
 import { toTargetError } from './failures.ts';
@@ -72,11 +73,13 @@ async function obeyDelay(
   { database }: PublishingContext,
   row: PublicationRow,
   verdict: UnrecordedVerdict,
-  { clock }: ActivityDependencies,
+  { clock, rates }: ActivityDependencies,
 ): Promise<void> {
   if (verdict.kind !== 'failed' || verdict.error.code !== 'rate-limited' || !verdict.retryAfterMs) return;
+  const bucket = profileBucket(rates, row.platform, row.profile_id);
+  if (!bucket) return;
   const until = new Date((await clock.now()).getTime() + verdict.retryAfterMs);
-  await delayProfile(database, row.profile_id, until);
+  await delayBucket(database, bucket, until);
 }
 
 /** The one call. Whatever happens in it ends as a verdict, never as an exception. */
@@ -127,7 +130,8 @@ function failedBy(error: unknown, sentBefore: boolean): UnrecordedVerdict {
     kind: 'failed',
     meaning,
     error: toTargetError(error),
-    retryAfterMs: details.retryAfterMs ?? null,
+    // 0 is our own word for "at once"; a platform that says so gets the delays of one that names none.
+    retryAfterMs: details.retryAfterMs || null,
     handleIsDead: details.handleIsDead ?? false,
   };
 }

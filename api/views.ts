@@ -156,9 +156,10 @@ export const viewRevision = (row: RevisionRow): z.infer<typeof revisionSchema> =
 const instantOfMs = (atMs: number | null): string | null =>
   atMs === null ? null : new Date(atMs).toISOString();
 
-function overdueAt({ gates: states, policy }: PostRow, gate: Gate): string | null {
+/** A gate that has opened and waits behind an earlier one again has no SLA while it does. */
+function overdueAt({ gates: states, policy, open_gate: open }: PostRow, gate: Gate): string | null {
   const openedAtMs = states?.[gate].openedAtMs ?? null;
-  if (openedAtMs === null || !policy || states?.[gate].status !== 'pending') return null;
+  if (openedAtMs === null || !policy || open !== gate) return null;
   return instantOfMs(timesOf(policy[gate], openedAtMs).overdueAtMs);
 }
 

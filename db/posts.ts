@@ -68,7 +68,7 @@ export interface TargetDue {
   readonly dueZone: string | null;
 }
 
-/** Sets the due time of a draft's target, or the wall clock beside what the run was told. */
+/** Sets the due time of a draft's target. */
 export async function setTargetDue(
   database: TenantExecutor,
   targetId: string,
@@ -249,16 +249,27 @@ export const setAssignee = (
     .returningAll()
     .executeTakeFirstOrThrow();
 
-/** Keeps the wall clock a due time came from beside the instant the run was told. */
-export async function setDueWallClock(
-  database: TenantExecutor,
-  id: string,
-  due: { local: string | null; zone: string | null },
-): Promise<void> {
+/** Keeps the wall clock a due time came from beside the instant the run was told, unless it has been told another. */
+export async function setDueWallClock(database: TenantExecutor, id: string, due: TargetDue): Promise<void> {
   await database
     .updateTable('posts')
-    .set({ due_local: due.local, due_zone: due.zone })
+    .set({ due_local: due.dueLocal, due_zone: due.dueZone })
     .where('id', '=', id)
+    .where('due_at', '=', due.dueAt)
+    .execute();
+}
+
+/** The same for a target's own due time. */
+export async function setTargetWallClock(
+  database: TenantExecutor,
+  id: string,
+  due: TargetDue,
+): Promise<void> {
+  await database
+    .updateTable('targets')
+    .set({ due_local: due.dueLocal, due_zone: due.dueZone })
+    .where('id', '=', id)
+    .where('due_at', '=', due.dueAt)
     .execute();
 }
 

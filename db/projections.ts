@@ -1,4 +1,4 @@
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { DecisionRecord, TimelineEntry } from '../domain/commands.ts';
 import type { Readiness } from '../domain/lifecycle.ts';
 import { decidersOf } from '../domain/policy.ts';
@@ -53,15 +53,11 @@ async function setPostProjection(
     .updateTable('posts')
     .set({
       status: readiness.status,
-      blocked_on: JSON.stringify(readiness.blockedOn),
       open_gate: waitingGate(state),
       open_gate_detail: JSON.stringify(openGateDetail(state)),
       gates: JSON.stringify(state.gates),
       policy: JSON.stringify(state.policy),
-      revision_id: state.revision.revisionId,
-      revision_number: state.revision.number,
-      copy: sql<string>`coalesce((select r.content->>'copy' from revisions r where r.id = ${state.revision.revisionId}), copy)`,
-      due_at: instant(state.dueAtMs),
+      ...(state.draft ? draftFields(readiness) : contentFields(state, readiness)),
       content_approved_at: approvedAt(state, 'content'),
       design_approved_at: approvedAt(state, 'design'),
       publish_approved_at: approvedAt(state, 'publish'),
@@ -78,6 +74,27 @@ async function setPostProjection(
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
 }
+
+const contentFields = (state: PostState, readiness: Readiness) => ({
+  blocked_on: JSON.stringify(readiness.blockedOn),
+  revision_id: state.revision.revisionId,
+  revision_number: state.revision.number,
+  copy: sql<string>`coalesce((select r.content->>'copy' from revisions r where r.id = ${state.revision.revisionId}), copy)`,
+  due_at: instant(state.dueAtMs),
+  ...wallClockUnlessMoved(sql`${instant(state.dueAtMs)}::timestamptz`),
+});
+
+/** A withdrawn draft is edited on its row: the run's older revision and due time must not come back. */
+const draftFields = (readiness: Readiness) => ({
+  blocked_on: sql<string>`case when status = 'DRAFT' and ${readiness.status} = 'DRAFT' then blocked_on
+    else ${JSON.stringify(readiness.blockedOn)}::jsonb end`,
+});
+
+/** A wall clock belongs to the instant it came from, and goes when a command has set another. */
+const wallClockUnlessMoved = (dueAt: RawBuilder<unknown>) => ({
+  due_local: sql<string | null>`case when due_at is not distinct from ${dueAt} then due_local end`,
+  due_zone: sql<string | null>`case when due_at is not distinct from ${dueAt} then due_zone end`,
+});
 
 /** Whether a projection tells readers anything: the API has projected a submission already when its run first does. */
 const isNews = (state: PostState, readiness: Projection['readiness']) => sql`
@@ -127,15 +144,19 @@ async function setTargets(transaction: TenantTransaction, state: PostState): Pro
     error_code: target.error?.code ?? null,
     error_message: target.error?.message ?? null,
   }));
+  // As with the post's own: a draft's due times are its rows'.
+  const dueAt = state.draft ? sql`t.due_at` : sql`n.due_at`;
   await sql`
     update targets t set phase = n.phase, cycle = n.cycle, public_id = n.public_id, permalink = n.permalink,
-      published_at = n.published_at, error_code = n.error_code, error_message = n.error_message, due_at = n.due_at
+      published_at = n.published_at, error_code = n.error_code, error_message = n.error_message, due_at = ${dueAt},
+      due_local = case when t.due_at is not distinct from ${dueAt} then t.due_local end,
+      due_zone = case when t.due_at is not distinct from ${dueAt} then t.due_zone end
     from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as n(id uuid, phase text, cycle int, public_id text,
       permalink text, published_at timestamptz, error_code text, error_message text, due_at timestamptz)
     where t.id = n.id and t.post_id = ${state.postId}
       and (t.phase, t.cycle, t.public_id, t.permalink, t.published_at, t.error_code, t.error_message, t.due_at)
         is distinct from (n.phase, n.cycle, n.public_id, n.permalink, n.published_at, n.error_code, n.error_message,
-          n.due_at)
+          ${dueAt})
   `.execute(transaction);
 }
 

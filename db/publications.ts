@@ -269,7 +269,8 @@ export interface DisarmScope {
  * Takes back whatever is armed in a scope, after what stands against it has been committed: an arm that comes later
  * sees that, and so does a release. Answers what is on its way already and cannot be taken back. May run twice.
  *
- * One conditional statement instead of the table's function: it may do one thing only, and to many rows.
+ * One conditional statement instead of the table's function: it may do one thing only, and to many rows. It locks them
+ * in the order of everybody else.
  */
 export async function disarmScope(
   transaction: TenantTransaction,
@@ -279,7 +280,8 @@ export async function disarmScope(
     and (${platform}::text is null or p.platform = ${platform}::text)`;
   const disarmed = await sql<{ id: string }>`
     with armed as (
-      select p.id from publications p where p.state = 'ARMED' and ${isInScope} order by p.id for update
+      select p.id from publications p where p.state = 'ARMED' and ${isInScope}
+      order by p.target_id, p.cycle for update
     ), taken as (
       update publications p set state = 'DISARMED', fence = p.fence + 1, holder = null, updated_at = clock_timestamp()
       from armed where p.id = armed.id and p.state = 'ARMED'

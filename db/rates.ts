@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { type Bucket, profileBucketKey } from '../domain/rates.ts';
+import type { Bucket } from '../domain/rates.ts';
 import type { TenantExecutor, TenantTransaction } from './tenant-database.ts';
 
 /** Takes a token of each bucket; answers the first instant from `earliest` on at which all of them have one. */
@@ -18,10 +18,15 @@ export async function takeTokens(
   return rows[0]!.slot;
 }
 
-/** A platform has asked for a pause: nothing more of this profile is admitted before it is over. */
-export async function delayProfile(database: TenantExecutor, profileId: string, until: Date): Promise<void> {
+/** A platform has asked for a pause: the bucket is empty until it is over, and then has one token. */
+export async function delayBucket(
+  database: TenantExecutor,
+  { key, toleranceMs }: Bucket,
+  until: Date,
+): Promise<void> {
+  const fullAt = sql`${until}::timestamptz + ${`${toleranceMs} milliseconds`}::interval`;
   await sql`
-    insert into rate_buckets (key, full_at) values (${profileBucketKey(profileId)}, ${until})
+    insert into rate_buckets (key, full_at) values (${key}, ${fullAt})
     on conflict (tenant_id, key) do update set full_at = greatest(rate_buckets.full_at, excluded.full_at)
   `.execute(database);
 }

@@ -34,14 +34,16 @@ export interface Bucket {
 
 /** The buckets that a commit for a profile takes a token of. */
 export function bucketsFor(rates: Rates, platform: Platform, profileId: string): Bucket[] {
-  const { app, profile } = rates[platform];
-  return [
-    ...(app ? [bucketOf(`app:${platform}`, app)] : []),
-    ...(profile ? [bucketOf(profileBucketKey(profileId), profile)] : []),
-  ];
+  const { app } = rates[platform];
+  const ofProfile = profileBucket(rates, platform, profileId);
+  return [...(app ? [bucketOf(`app:${platform}`, app)] : []), ...(ofProfile ? [ofProfile] : [])];
 }
 
-export const profileBucketKey = (profileId: string): string => `profile:${profileId}`;
+/** The bucket of a profile alone; `null` where nothing bounds it. */
+export function profileBucket(rates: Rates, platform: Platform, profileId: string): Bucket | null {
+  const { profile } = rates[platform];
+  return profile && bucketOf(`profile:${profileId}`, profile);
+}
 
 const bucketOf = (key: string, { perMinute, burst }: Rate): Bucket => {
   const intervalMs = 60_000 / perMinute;

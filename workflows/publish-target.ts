@@ -65,9 +65,11 @@ export async function publish(post: PostRun, targetId: string): Promise<void> {
 
 async function attemptUntilSettled(post: PostRun, targetId: string): Promise<void> {
   const input = targetInput(post, targetId);
+  // Fixed as well: a policy that has tightened since may have opened a gate again, which an arm alone does not see.
+  const { policyVersion } = post.state;
   let backoffs = 0;
   for (;;) {
-    const result = await attempt(post, input);
+    const result = await attempt(post, input, policyVersion);
     if (result.kind !== 'not-sent') return settle(post, input, result);
     if (post.state.cancelledAtMs !== null) return takeBack(post, targetId);
     if (result.handleIsDead) post.noteTarget(targetId, { preparedRevisionId: null });
@@ -94,9 +96,9 @@ const unprepared: TargetError = { code: 'unavailable', message: 'What was prepar
 
 type AttemptResult = Exclude<ReleaseTargetResult, { kind: 'unknown' | 'unrecorded' }>;
 
-async function attempt(post: PostRun, input: TargetInput): Promise<AttemptResult> {
+async function attempt(post: PostRun, input: TargetInput, policyVersion: number): Promise<AttemptResult> {
   const { cycle, admittedAtMs } = post.target(input.targetId);
-  const { version, policyVersion } = post.state;
+  const { version } = post.state;
   const { armLeadMs } = post.settings;
   const dueAtMs = dueOf(post.state, post.target(input.targetId)) ?? Date.now();
   const seen = seenAs(post, input.targetId);

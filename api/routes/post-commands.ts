@@ -121,6 +121,7 @@ export const postCommandRoutes: readonly Route[] = [
       'unknown-target',
       'already-publishing',
       'already-submitted',
+      'not-submitted',
     ],
     run: schedulePost,
   }),

@@ -93,6 +93,11 @@ export const scheduleInputSchema = z
     message: 'Must say a due time, for the post or for a target',
     params: { code: 'nothing-to-change' },
   })
+  .refine(({ targets }) => new Set(targets.map(({ targetId }) => targetId)).size === targets.length, {
+    path: ['targets'],
+    message: 'Each target may be named once',
+    params: { code: 'duplicate-target' },
+  })
   .refine((input) => input.targets.every(saysDue), {
     path: ['targets'],
     message: 'Each target needs a due time, or null',

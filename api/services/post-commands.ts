@@ -9,6 +9,7 @@ import {
   setDueWallClock,
   setTargetDue,
   setTargetsCancelled,
+  setTargetWallClock,
 } from '../../db/posts.ts';
 import { inTransaction, type TenantTransaction } from '../../db/tenant-database.ts';
 import { insertPostEvent, listDecisions } from '../../db/timeline.ts';
@@ -86,7 +87,7 @@ export async function decidePost(
   return runCommand(context, postId, { kind: 'decide', commandId, actor: context.actor, ...decision });
 }
 
-/** Sets the due time of a post, or of some of its targets: on the rows of a draft, by the run otherwise. */
+/** Sets the due time of a post, or of some of its targets: on the rows of a draft, withdrawn or new, by the run otherwise. */
 export async function schedulePost(
   context: RequestContext,
   postId: string,
@@ -98,7 +99,7 @@ export async function schedulePost(
     targets: input.targets.map((target) => ({ targetId: target.targetId, due: dueTimeOf(target)! })),
   };
   await checkTimes(context, postId, times);
-  if (!post.submitted_at) return scheduleDraft(context, postId, times);
+  if (post.status === 'DRAFT' || !post.submitted_at) return scheduleDraft(context, postId, times);
   const answer = await runCommand(context, postId, {
     kind: 'schedule',
     ...commandBase(context),
@@ -106,8 +107,8 @@ export async function schedulePost(
     targets: times.targets.map(({ targetId, due }) => ({ targetId, dueAtMs: due.dueAt?.getTime() ?? null })),
   });
   const { due, targets } = times;
-  if (due) await setDueWallClock(context.database, postId, { local: due.dueLocal, zone: due.dueZone });
-  for (const target of targets) await setTargetDue(context.database, target.targetId, target.due);
+  if (due) await setDueWallClock(context.database, postId, due);
+  for (const target of targets) await setTargetWallClock(context.database, target.targetId, target.due);
   return answer;
 }
 
@@ -153,11 +154,12 @@ async function scheduleDraft(
 async function lockDraft(transaction: TenantTransaction, postId: string): Promise<PostRow> {
   const post = await lockPostRow(transaction, postId);
   if (!post) throw notFound('post');
-  if (post.submitted_at)
-    throw new Problem('already-submitted', 'The post has just been submitted; try again');
   if (isClosed(post.status)) throw new Problem('post-closed', 'The post has been cancelled');
+  if (post.status !== 'DRAFT') throw justSubmitted();
   return post;
 }
+
+const justSubmitted = () => new Problem('already-submitted', 'The post has just been submitted; try again');
 
 async function blocksOfDraft(
   context: RequestContext,
@@ -263,7 +265,8 @@ export async function cancelPost(
   if (post.submitted_at)
     return runCommand(context, postId, { kind: 'cancel', ...commandBase(context), reason });
   return inTransaction(context.database, async (transaction) => {
-    await lockDraft(transaction, postId);
+    const draft = await lockDraft(transaction, postId);
+    if (draft.submitted_at) throw justSubmitted();
     const cancelled = await setDraftCancelled(transaction, postId);
     await setTargetsCancelled(transaction, postId);
     await noteEvent(context, transaction, postId, 'post.cancelled', { reason });

@@ -15,10 +15,13 @@ const tablesWithoutTenant = ['kysely_migration', 'kysely_migration_lock', 'tenan
 
 const tenantExpression = '(tenant_id = ( SELECT current_tenant() AS current_tenant))';
 const isolationPolicy = `tenant_isolation permissive ALL to gatepost_api, gatepost_worker using ${tenantExpression} with check ${tenantExpression}`;
-/** Policies beside the isolation of tenants: they let a role that cannot log in list ids across tenants. */
-const readerPolicies: Record<string, string[]> = {
+/** Policies beside the isolation of tenants: some let a role that cannot log in list ids across tenants, one narrows it. */
+const otherPolicies: Record<string, string[]> = {
   outbox: ['relay permissive SELECT to gatepost_outbox_reader using true with check none'],
   posts: ['sweep permissive SELECT to gatepost_sweep_reader using true with check none'],
+  publications: [
+    "only_disarms restrictive UPDATE to gatepost_api using (state = 'ARMED'::text) with check (state = 'DISARMED'::text)",
+  ],
 };
 
 /** Functions that run as their owner. Each returns tenant and id alone. */
@@ -32,11 +35,13 @@ const definerFunctions = [
 const read = 'SELECT';
 const add = 'INSERT, SELECT';
 const change = 'INSERT, SELECT, UPDATE';
+const update = 'UPDATE';
 /** Every privilege on a table or its columns, beside its owner's. */
 const tableGrants: Record<string, Record<string, string>> = {
   gatepost_api: {
     decisions: read,
     grants: change,
+    holds: change,
     idempotency_keys: 'DELETE, INSERT, SELECT, UPDATE',
     media: change,
     members: change,
@@ -45,6 +50,10 @@ const tableGrants: Record<string, Record<string, string>> = {
     posts: change,
     profiles: change,
     publications: read,
+    'publications.fence': update,
+    'publications.holder': update,
+    'publications.state': update,
+    'publications.updated_at': update,
     revisions: add,
     targets: 'DELETE, INSERT, SELECT, UPDATE',
     tenant_keys: add,
@@ -53,6 +62,7 @@ const tableGrants: Record<string, Record<string, string>> = {
   gatepost_worker: {
     decisions: add,
     grants: read,
+    holds: read,
     media: read,
     members: read,
     outbox: 'SELECT, UPDATE',
@@ -62,6 +72,7 @@ const tableGrants: Record<string, Record<string, string>> = {
     preparations: 'DELETE, INSERT, SELECT, UPDATE',
     profiles: read,
     publications: change,
+    rate_buckets: change,
     revisions: read,
     targets: 'SELECT, UPDATE',
     tenant_keys: add,
@@ -159,7 +170,7 @@ export const checkPolicies: Check = async (client) => {
      from pg_policies where schemaname = 'public' order by 1`,
   );
   const wanted = (await listTenantTables(client)).flatMap((table) =>
-    [isolationPolicy, ...(readerPolicies[table] ?? [])].map((policy) => `${table}: ${policy}`),
+    [isolationPolicy, ...(otherPolicies[table] ?? [])].map((policy) => `${table}: ${policy}`),
   );
   return differences('a policy', found, wanted);
 };

@@ -133,10 +133,10 @@ test('lets exactly one of 16 claimers send each of 2,000 rows', async () => {
   const posts = await insertPosts(fixture, 2_000);
   await fixture.superuser.query(
     `insert into publications (tenant_id, id, post_id, revision_id, target_id, cycle, state, fence, holder, approved_hash,
-      due_at)
-    select $1, p."targetId", p."postId", p."revisionId", p."targetId", 1, 'ARMED', 1, 'mine', 'p', $3
+      due_at, send_at, profile_id, platform, policy_version)
+    select $1, p."targetId", p."postId", p."revisionId", p."targetId", 1, 'ARMED', 1, 'mine', 'p', $3, $3, $4, 'linkedin', 1
     from jsonb_to_recordset($2::jsonb) as p("postId" uuid, "revisionId" uuid, "targetId" uuid)`,
-    [fixture.tenantId, JSON.stringify(posts), due],
+    [fixture.tenantId, JSON.stringify(posts), due, fixture.profileId],
   );
   const pools = Array.from({ length: 4 }, () => poolFor(fixture.database.workerUrl, 4));
   const wins = new Map<string, number>();
