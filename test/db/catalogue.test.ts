@@ -172,6 +172,25 @@ const faults: Record<string, [string, Awaited<ReturnType<typeof runChecks>>]> = 
       ],
     },
   ],
+  'a function of the worker that everybody may execute': [
+    'grant execute on function admit_send to public',
+    {
+      checkFunctions: [
+        'a function that runs as its caller, not listed: admit_send execute PUBLIC, gatepost_worker',
+        'a function that runs as its caller, listed but not there: admit_send execute gatepost_worker',
+      ],
+    },
+  ],
+  'publications that the interface may move as it likes': [
+    'drop policy only_disarms on publications',
+    {
+      checkPolicies: [expect.stringMatching(/^a policy, listed but not there: publications: only_disarms /)],
+    },
+  ],
+  'publications whose instants the interface may write': [
+    'grant update (send_at) on publications to gatepost_api',
+    { checkGrants: ['a grant, not listed: gatepost_api: publications.send_at UPDATE'] },
+  ],
   'a revision that may be rewritten': [
     'grant update (content) on revisions to gatepost_api',
     {

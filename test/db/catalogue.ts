@@ -32,6 +32,9 @@ const definerFunctions = [
     ' owner gatepost_sweep_reader config search_path="" execute gatepost_worker',
 ];
 
+/** Functions that run as whoever calls them, and who may. */
+const callerFunctions = ['admit_send execute gatepost_worker', 'current_tenant execute PUBLIC'];
+
 const read = 'SELECT';
 const add = 'INSERT, SELECT';
 const change = 'INSERT, SELECT, UPDATE';
@@ -225,21 +228,28 @@ export const checkRoles: Check = async (client) => [
   ),
 ];
 
-/** Functions that run as their owner are those on the list; PUBLIC may execute none of them. */
-export const checkFunctions: Check = async (client) =>
-  differences(
-    'a function that runs as its owner',
-    await lines(
-      client,
-      `select format('%s(%s) returns %s owner %s config %s execute %s', p.proname,
-         pg_get_function_identity_arguments(p.oid), pg_get_function_result(p.oid), p.proowner::regrole,
-         coalesce(array_to_string(p.proconfig, ', '), 'none'),
-         (select string_agg(case g.grantee when 0 then 'PUBLIC' else g.grantee::regrole::text end, ', ' order by g.grantee)
-          from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g where g.grantee <> p.proowner)) as line
-       from pg_proc p where ${own('pg_proc', 'p')} and p.prosecdef order by 1`,
-    ),
-    definerFunctions,
+/** Functions that run as their owner are those on the list, and so is who may execute the others. */
+export const checkFunctions: Check = async (client) => {
+  const executors = `(select string_agg(case g.grantee when 0 then 'PUBLIC' else g.grantee::regrole::text end, ', '
+      order by g.grantee)
+    from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g where g.grantee <> p.proowner)`;
+  const asOwner = await lines(
+    client,
+    `select format('%s(%s) returns %s owner %s config %s execute %s', p.proname,
+       pg_get_function_identity_arguments(p.oid), pg_get_function_result(p.oid), p.proowner::regrole,
+       coalesce(array_to_string(p.proconfig, ', '), 'none'), ${executors}) as line
+     from pg_proc p where ${own('pg_proc', 'p')} and p.prosecdef order by 1`,
   );
+  const asCaller = await lines(
+    client,
+    `select format('%s execute %s', p.proname, ${executors}) as line
+     from pg_proc p where ${own('pg_proc', 'p')} and not p.prosecdef order by 1`,
+  );
+  return [
+    ...differences('a function that runs as its owner', asOwner, definerFunctions),
+    ...differences('a function that runs as its caller', asCaller, callerFunctions),
+  ];
+};
 
 /** Every privilege on tables, columns and sequences is on the list, and every one listed is there. */
 export const checkGrants: Check = async (client) => {
