@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { OutcomeUnknown } from '../../api/post-runs.ts';
+import { wallClockAt } from '../../domain/wall-clock.ts';
 import {
   createTestMedia,
   createTestTenant,
@@ -34,9 +35,11 @@ const decide = (id: string, body: object, token = tenant.tokens.manager, key: st
   api.send('POST', `/api/v1/posts/${id}/decisions`, { token, body, key });
 
 test('creates a draft with its first revision and tells what it waits for', async () => {
+  const dueAtMs = Math.floor(Date.parse(inDays(2)) / 60_000) * 60_000;
+  const dueLocal = wallClockAt(dueAtMs, 'Europe/Berlin');
   const created = await createPost({
-    dueAt: inDays(2),
-    dueLocal: '2026-12-01T09:00',
+    dueAt: new Date(dueAtMs).toISOString(),
+    dueLocal,
     dueTimeZone: 'Europe/Berlin',
   });
   expect(created.status).toBe(201);
@@ -45,6 +48,8 @@ test('creates a draft with its first revision and tells what it waits for', asyn
   expect(created.body).toMatchObject({
     status: 'DRAFT',
     gates: null,
+    dueAt: new Date(dueAtMs).toISOString(),
+    dueLocal,
     dueTimeZone: 'Europe/Berlin',
     decisions: [],
   });
