@@ -51,8 +51,9 @@ const stepMs = 4 * 86_400_000;
 /** Every change of a zone's clocks in a span, found by bisection to the second. */
 export function listChanges(zone: string, fromMs: number, toMs: number): Change[] {
   const changes: Change[] = [];
-  let beforeMs = offsetAt(zone, fromMs);
-  for (let low = fromMs; low < toMs; low += stepMs) {
+  const wholeMs = Math.ceil(fromMs / 1000) * 1000;
+  let beforeMs = offsetAt(zone, wholeMs);
+  for (let low = wholeMs; low < toMs; low += stepMs) {
     const high = Math.min(low + stepMs, toMs);
     const afterMs = offsetAt(zone, high);
     if (afterMs !== beforeMs) changes.push({ atMs: bisect(zone, low, high), beforeMs, afterMs });
