@@ -46,6 +46,7 @@ export const permissions = {
   getPost: everyone,
   // A designer may change the media alone; the operation sees to that.
   updatePost: designers,
+  listPossibleDuplicates: everyone,
   listPostRevisions: everyone,
   getPostTimeline: everyone,
   getPostBrief: everyone,

@@ -2,7 +2,7 @@ import { type Selectable, sql } from 'kysely';
 import type { Readiness } from '../domain/lifecycle.ts';
 import { type AccountKind, closedStatuses, type Platform } from '../domain/post.ts';
 import { openGate, type PostState } from '../domain/post-state.ts';
-import type { RevisionContent } from '../domain/revision.ts';
+import { fingerprintsOf, type RevisionContent } from '../domain/revision.ts';
 import type { ProfileScope } from './profiles.ts';
 import { openGateDetail } from './projections.ts';
 import type { PostsTable, ProfilesTable, RevisionsTable, TargetsTable } from './schema.ts';
@@ -59,6 +59,55 @@ export async function insertRevision(database: TenantExecutor, revision: NewRevi
     })
     .onConflict((conflict) => conflict.columns(['tenant_id', 'id']).doNothing())
     .execute();
+  const fingerprints = fingerprintsOf(revision.content).map(({ profileId, fingerprint }) => ({
+    revision_id: revision.id,
+    post_id: revision.post_id,
+    profile_id: profileId,
+    fingerprint,
+  }));
+  if (fingerprints.length === 0) return;
+  await database
+    .insertInto('revision_fingerprints')
+    .values(fingerprints)
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+}
+
+/** A post that shows the same on the same profile. */
+export interface PossibleDuplicate {
+  readonly postId: string;
+  readonly profileId: string;
+  readonly status: PostRow['status'];
+  readonly dueAt: Date | null;
+}
+
+/** How long a post stays of interest to those that would say the same again. */
+const duplicateDays = 30;
+
+/** Posts of the last 30 days whose present revision shows the same on a profile of this one's; at most 20. */
+export async function listPossibleDuplicates(
+  database: TenantExecutor,
+  post: { postId: string; revisionId: string },
+  scope: ProfileScope,
+): Promise<PossibleDuplicate[]> {
+  const found = database
+    .selectFrom('revision_fingerprints as mine')
+    .innerJoin('revision_fingerprints as other', (join) =>
+      join
+        .onRef('other.profile_id', '=', 'mine.profile_id')
+        .onRef('other.fingerprint', '=', 'mine.fingerprint'),
+    )
+    .innerJoin('posts', (join) =>
+      join.onRef('posts.id', '=', 'other.post_id').onRef('posts.revision_id', '=', 'other.revision_id'),
+    )
+    .select(['posts.id as postId', 'other.profile_id as profileId', 'posts.status', 'posts.due_at as dueAt'])
+    .where('mine.revision_id', '=', post.revisionId)
+    .where('posts.id', '!=', post.postId)
+    .where('posts.status', 'not in', ['CANCELLED', 'EXPIRED'])
+    .where(sql<boolean>`posts.created_at > clock_timestamp() - make_interval(days => ${duplicateDays})`)
+    .orderBy('posts.created_at', 'desc')
+    .limit(20);
+  return (scope ? found.where(withinScope(scope)) : found).execute();
 }
 
 /** A target's own due time, with the wall clock it came from; null takes the post's. */

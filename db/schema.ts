@@ -291,6 +291,14 @@ export interface HoldsTable {
   lifted_at: Date | null;
 }
 
+export interface RevisionFingerprintsTable {
+  tenant_id: TenantId;
+  revision_id: string;
+  profile_id: string;
+  post_id: string;
+  fingerprint: string;
+}
+
 export interface RateBucketsTable {
   tenant_id: TenantId;
   key: string;
@@ -316,4 +324,5 @@ export interface Database {
   tenant_keys: TenantKeysTable;
   holds: HoldsTable;
   rate_buckets: RateBucketsTable;
+  revision_fingerprints: RevisionFingerprintsTable;
 }

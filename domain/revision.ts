@@ -55,6 +55,24 @@ export function hashRevision(content: RevisionContent): RevisionHashes {
   return { contentHash, designHash, publishHash };
 }
 
+export interface Fingerprint {
+  readonly profileId: string;
+  readonly fingerprint: string;
+}
+
+/**
+ * What followers of each profile would see, as a hash: text without regard to spacing, media by their bytes, in order.
+ * Posts with equal ones say the same thing twice. A target that says nothing yet has none.
+ */
+export function fingerprintsOf(content: RevisionContent): Fingerprint[] {
+  return content.targets.flatMap((target) => {
+    const text = (target.copy ?? content.copy).normalize('NFC').replace(/\s+/gu, ' ').trim();
+    const media = mediaShown(target.type ?? content.type, content.media).map(({ sha256 }) => sha256);
+    if (text === '' && media.length === 0) return [];
+    return [{ profileId: target.profileId, fingerprint: hashOf({ text, media }) }];
+  });
+}
+
 /** The media that a post of this type shows of those it has: a carousel all, a single one the first, a text none. */
 export function mediaShown<Medium>(type: PostType, media: readonly Medium[]): readonly Medium[] {
   if (type === 'TEXT_ONLY') return [];

@@ -4,8 +4,10 @@ import { type Route, tenantRoute } from '../route.ts';
 import { id, pageQuery, pageSchema } from '../schemas/common.ts';
 import {
   briefSchema,
+  createdPostSchema,
   listedPostSchema,
   newPostSchema,
+  possibleDuplicatesSchema,
   postAnswerSchema,
   postChangeSchema,
   postListQuery,
@@ -15,7 +17,14 @@ import {
 } from '../schemas/posts.ts';
 import { createPost } from '../services/create-post.ts';
 import { editPost } from '../services/edit-post.ts';
-import { readBrief, readPost, readPosts, readRevisions, readTimeline } from '../services/read-posts.ts';
+import {
+  readBrief,
+  readPossibleDuplicates,
+  readPost,
+  readPosts,
+  readRevisions,
+  readTimeline,
+} from '../services/read-posts.ts';
 import { viewPost } from '../views.ts';
 import { z } from '../zod.ts';
 
@@ -35,7 +44,7 @@ export const postRoutes: readonly Route[] = [
     answer: {
       status: 201,
       description: 'The post',
-      schema: postSchema,
+      schema: createdPostSchema,
       headers: { Location: 'Its address', ...etag },
     },
     idempotencyKey: 'required',
@@ -44,7 +53,8 @@ export const postRoutes: readonly Route[] = [
       const { id: postId } = await createPost(context, body);
       const whole = await readPost(context, postId);
       const headers = { Location: `/api/v1/posts/${postId}`, ETag: etagOf(whole.post.row_version) };
-      return { status: 201, body: viewPost(whole, context.caller), headers };
+      const possibleDuplicates = await readPossibleDuplicates(context, postId);
+      return { status: 201, body: { ...viewPost(whole, context.caller), possibleDuplicates }, headers };
     },
   }),
   tenantRoute({
@@ -112,6 +122,20 @@ export const postRoutes: readonly Route[] = [
       const { answer, version } = await editPost(context, postId, ifMatch, body);
       return { status: 200, body: answer, ...(version !== null && { headers: { ETag: etagOf(version) } }) };
     },
+  }),
+  tenantRoute({
+    operationId: 'listPossibleDuplicates',
+    method: 'get',
+    path: '/posts/{postId}/duplicates',
+    tag,
+    summary: 'List posts that say the same on a profile of this one',
+    params,
+    answer: { status: 200, description: 'What it may repeat', schema: possibleDuplicatesSchema },
+    problems: ['not-found'],
+    handle: async ({ context, params: { postId } }) => ({
+      status: 200,
+      body: await readPossibleDuplicates(context, postId),
+    }),
   }),
   tenantRoute({
     operationId: 'listPostRevisions',

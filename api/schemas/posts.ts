@@ -300,6 +300,24 @@ export const postSchema = z
   })
   .openapi('Post');
 
+export const possibleDuplicatesSchema = z
+  .array(
+    z.object({
+      postId: id(),
+      profileId: id(),
+      status: z.enum(postStatuses),
+      dueAt: instant().nullable(),
+    }),
+  )
+  .openapi('PossibleDuplicates', {
+    description:
+      'Posts of the last 30 days that show the same text and media on a profile of this one; at most 20. A warning: nothing is refused for it.',
+  });
+
+export const createdPostSchema = postSchema
+  .extend({ possibleDuplicates: possibleDuplicatesSchema })
+  .openapi('CreatedPost');
+
 export const postAnswerSchema = z
   .object({
     post: z.object({

@@ -2,6 +2,7 @@ import { type ListedPost, listPosts } from '../../db/post-list.ts';
 import {
   findPost,
   findRevision,
+  listPossibleDuplicates,
   listRevisions,
   listTargets,
   type PostRow,
@@ -18,6 +19,7 @@ import type {
   briefSchema,
   listedPostSchema,
   PostListQuery,
+  possibleDuplicatesSchema,
   revisionSchema,
   timelineSchema,
 } from '../schemas/posts.ts';
@@ -51,6 +53,18 @@ export async function readPost(context: RequestContext, postId: string): Promise
     listDecisions(context.database, postId),
   ]);
   return { post, revision, targets, decisions };
+}
+
+/** Posts that say the same on a profile of this one, as far as the caller may see them. */
+export async function readPossibleDuplicates(
+  context: RequestContext,
+  postId: string,
+): Promise<z.infer<typeof possibleDuplicatesSchema>> {
+  const { database, caller } = context;
+  const { revision } = await requirePostWithRevision(context, postId);
+  const post = { postId, revisionId: revision.id };
+  const found = await listPossibleDuplicates(database, post, caller.profileIds);
+  return found.map(({ dueAt, ...duplicate }) => ({ ...duplicate, dueAt: dueAt?.toISOString() ?? null }));
 }
 
 const postPosition = z.tuple([z.string().regex(/^\d{1,16}$/), z.guid()]);

@@ -58,10 +58,23 @@ create table rate_buckets (
 );
 comment on table rate_buckets is 'Token buckets by the generic cell rate algorithm: full_at is when a bucket has all its tokens again.';
 
+create table revision_fingerprints (
+  tenant_id uuid not null default current_tenant() references tenants (id),
+  revision_id uuid not null,
+  profile_id uuid not null,
+  post_id uuid not null,
+  fingerprint text not null,
+  primary key (tenant_id, revision_id, profile_id),
+  foreign key (tenant_id, revision_id) references revisions (tenant_id, id),
+  foreign key (tenant_id, profile_id) references profiles (tenant_id, id)
+);
+comment on table revision_fingerprints is 'What a revision shows on a profile, as a hash: equal ones are said twice.';
+create index revision_fingerprints_equal on revision_fingerprints (tenant_id, profile_id, fingerprint);
+
 do $$
 declare tenant_table text;
 begin
-  foreach tenant_table in array array['holds', 'rate_buckets']
+  foreach tenant_table in array array['holds', 'rate_buckets', 'revision_fingerprints']
   loop
     execute format('alter table %I enable row level security', tenant_table);
     execute format('alter table %I force row level security', tenant_table);
@@ -72,6 +85,7 @@ end $$;
 
 grant select, insert, update on holds to gatepost_api;
 grant select on holds to gatepost_worker;
+grant select, insert on revision_fingerprints to gatepost_api;
 grant select, insert, update on rate_buckets to gatepost_worker;
 
 -- The interface takes armed rows back when a hold is placed or a policy changes, and can do nothing else to them.
