@@ -65,7 +65,6 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
 async function startParts(options: EnvironmentOptions, stops: Stops): Promise<Environment> {
   const { servers, time: mode = 'skipping' } = options;
   const GATEPOST_KEYS = options.keys ?? { currentKeyId: 'testing', keys: { testing: randomBytes(32) } };
-  installQuietRuntime();
   const database = await cloneDatabase(servers.superuserUrl);
   stops.add(() => database.drop());
   const pool = openTestPool(stops, database.workerUrl, 'testing-worker');
@@ -99,25 +98,37 @@ async function startTemporal(
   mode: TimeMode,
   dataConverter: DataConverter,
 ): Promise<TestWorkflowEnvironment> {
+  const where = mode === 'real' ? servers.temporalAddress : servers.temporalTestServerPath;
+  if (where === null) throw new Error(`The servers were started without those for ${mode} time`);
+  // Not before something is going to use it: a runtime that nobody has used keeps its process alive.
+  installQuietRuntime();
   if (mode === 'real') {
-    const address = wanted(servers.temporalAddress, mode);
     return TestWorkflowEnvironment.createFromExistingServer({
-      address,
-      namespace: await registerNamespace(address),
+      address: where,
+      namespace: await registerNamespace(where),
       client: { dataConverter },
     });
   }
-  const environment = await TestWorkflowEnvironment.createTimeSkipping({
-    server: { executable: { type: 'existing-path', path: wanted(servers.temporalTestServerPath, mode) } },
-    client: { dataConverter },
-  });
+  const environment = await startPatiently(() =>
+    TestWorkflowEnvironment.createTimeSkipping({
+      server: { executable: { type: 'existing-path', path: where } },
+      client: { dataConverter },
+    }),
+  );
   await addSearchAttributes(environment);
   return environment;
 }
 
-function wanted(where: string | null, mode: TimeMode): string {
-  if (where === null) throw new Error(`The servers were started without those for ${mode} time`);
-  return where;
+/** The SDK gives the server five seconds to start, which a busy machine may not have: it is started again. */
+async function startPatiently<Started>(start: () => Promise<Started>): Promise<Started> {
+  for (let left = 5; ; left -= 1) {
+    try {
+      return await start();
+    } catch (error) {
+      const tooSlow = error instanceof Error && error.message.includes('did not start within');
+      if (!tooSlow || left === 0) throw error;
+    }
+  }
 }
 
 /** The time-skipping server starts without any. */
