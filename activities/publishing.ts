@@ -12,6 +12,7 @@ import { prepareLeadMs } from '../domain/leads.ts';
 import { unreachable } from '../domain/post.ts';
 import { declaredAbsent } from '../domain/post-state.ts';
 import { bucketsFor } from '../domain/rates.ts';
+import { createClaims } from './claims.ts';
 import type {
   ArmTargetInput,
   ArmTargetResult,
@@ -41,6 +42,7 @@ import { settledFrom } from './settled.ts';
 export function createPublishingActivities(dependencies: ActivityDependencies) {
   const { clock, pool } = dependencies;
   const failpoint = dependencies.failpoint ?? (async () => {});
+  const claims = createClaims(pool);
 
   return {
     /**
@@ -128,7 +130,7 @@ export function createPublishingActivities(dependencies: ActivityDependencies) {
      */
     async releaseTarget(input: ReleaseTargetInput): Promise<ReleaseTargetResult> {
       const publishing = await requirePublishing(dependencies, input);
-      return withHeartbeat(() => release(dependencies, publishing, input, failpoint));
+      return withHeartbeat(() => release(dependencies, publishing, input, failpoint, claims));
     },
 
     /** Writes a verdict whose row could not be written at once. May run twice. */

@@ -1,12 +1,13 @@
 import { cancellationSignal, log } from '@temporalio/activity';
 import type { CallContext, Receipt } from '../adapters/platforms/publisher.ts';
-import { type PublicationRow, releasePublication, settlePublication } from '../db/publications.ts';
+import { type PublicationRow, settlePublication } from '../db/publications.ts';
 import { delayBucket } from '../db/rates.ts';
 import type { TenantDatabase } from '../db/tenant-database.ts';
 import { meaningOfFailedCommit, OutcomeError } from '../domain/outcome.ts';
 import { unreachable } from '../domain/post.ts';
 import { type PublicationEvent, type PublicationState, sendDeadlineMs } from '../domain/publication.ts';
 import { profileBucket } from '../domain/rates.ts';
+import type { Claims } from './claims.ts';
 import type { Published, ReleaseTargetInput, ReleaseTargetResult, UnrecordedVerdict } from './contract.ts';
 import type { ActivityDependencies, PublishingContext } from './dependencies.ts';
 import { toTargetError } from './failures.ts';
@@ -17,14 +18,15 @@ export async function release(
   publishing: PublishingContext,
   input: ReleaseTargetInput,
   failpoint: NonNullable<ActivityDependencies['failpoint']>,
+  claims: Claims,
 ): Promise<ReleaseTargetResult> {
-  const { adapter, database } = publishing;
+  const { adapter } = publishing;
   const [dueAt, sendAt] = [new Date(input.dueAtMs), new Date(input.sendAtMs)];
   for (;;) {
     await dependencies.clock.waitUntil(sendAt, cancellationSignal());
     // Taken before the claim leaves: the row's own deadline starts later, so this one is never the longer.
     const claimedAtMs = performance.now();
-    const claim = await releasePublication(database, {
+    const claim = await claims.claim(input.tenantId, {
       publicationId: input.publicationId,
       fence: input.fence,
       approvedHash: input.approvedHash,

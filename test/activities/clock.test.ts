@@ -1,6 +1,7 @@
 import { jest } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type pg from 'pg';
+import { createClaims } from '../../activities/claims.ts';
 import { type Clock, createDatabaseClock } from '../../activities/clock.ts';
 import type { ActivityDependencies, PublishingContext } from '../../activities/dependencies.ts';
 import { reconcile } from '../../activities/reconciling.ts';
@@ -263,7 +264,9 @@ describe("a release, by a real database's clock", () => {
     const dependencies = { clock: clockOfRelease } as unknown as ActivityDependencies;
     const input = { ...target, publicationId, fence: 1, dueAtMs: dueAt.getTime(), sendAtMs: dueAt.getTime() };
     const activity = new MockActivityEnvironment();
-    const result = activity.run(() => release(dependencies, publishing, input, async () => {}));
+    const result = activity.run(() =>
+      release(dependencies, publishing, input, async () => {}, createClaims(pool)),
+    );
     return { result, sentAt, activity, publicationId, dependencies, publishing, target };
   }
   const tenant = () => forTenant(pool, fixture.tenantId);
