@@ -115,6 +115,24 @@ describe('several targets', () => {
     });
   });
 
+  it('warn, remind and escalate as soon as any of them would', () => {
+    const slow = { slaWarningPercent: 90, reminderEveryHours: 48, reminders: 5 };
+    const quick = { slaWarningPercent: 50, reminderEveryHours: 2, reminders: 0 };
+    for (const combined of [over(slow, quick), over(quick, slow)]) expect(combined).toMatchObject(quick);
+    expect(over(slow, {})).toMatchObject({ slaWarningPercent: 75, reminderEveryHours: 24, reminders: 3 });
+  });
+
+  it('take approvals back with a new due time if any would', () => {
+    expect(over({ reopensOnDueTime: true }, {}).reopensOnDueTime).toBe(true);
+    expect(over({ reopensOnDueTime: false }, {}).reopensOnDueTime).toBe(false);
+  });
+
+  it('come to the same in any order', () => {
+    const one = { deciders: { roles: ['tenant_admin'], memberIds: ['ada'] }, quorum: 2 } as const;
+    const other = { escalateTo: { roles: ['super_admin'], memberIds: [] }, slaHours: 3 } as const;
+    expect(JSON.stringify(over(one, other, {}))).toBe(JSON.stringify(over({}, other, one)));
+  });
+
   it('let the author decide only if all do', () => {
     expect(over({ authorMay: true }, { authorMay: true }).authorMay).toBe(true);
     expect(over({ authorMay: true }, { authorMay: false }).authorMay).toBe(false);
@@ -143,6 +161,9 @@ describe('several targets', () => {
     const other = { roles: ['tenant_admin'], memberIds: ['a', 'b'] } as const;
     expect(over({ deciders: one }, { deciders: same }).decidersOfAll).toHaveLength(1);
     expect(over({ deciders: one }, { deciders: other }, { deciders: same }).decidersOfAll).toHaveLength(2);
+    // The same people, but not once the gate has escalated.
+    const escalating = { deciders: same, escalateTo: { roles: [], memberIds: ['c'] } };
+    expect(over({ deciders: one }, escalating).decidersOfAll).toHaveLength(2);
   });
 });
 
@@ -170,6 +191,37 @@ describe('who may decide', () => {
     expect(mayDecide(rule, member('content_manager'))).toBe(false);
     expect(mayDecide(rule, member('tenant_admin'))).toBe(false);
     expect(mayDecide(rule, member('viewer', 'ada'))).toBe(false);
+  });
+
+  it('is, once the gate has escalated, also whom the escalation adds, and nobody less', () => {
+    const rule = over({
+      deciders: { roles: ['graphic_designer'], memberIds: ['ada'] },
+      escalateTo: { roles: ['tenant_admin', 'graphic_designer'], memberIds: ['ben'] },
+    });
+    const people = [
+      member('graphic_designer'),
+      member('viewer', 'ada'),
+      member('tenant_admin'),
+      member('viewer', 'ben'),
+      member('content_manager'),
+    ];
+    expect(people.map((one) => mayDecide(rule, one))).toEqual([true, true, false, false, false]);
+    expect(people.map((one) => mayDecide(rule, one, true))).toEqual([true, true, true, true, false]);
+    expect(describeDeciders(rule, true)).toBe('graphic_designer or tenant_admin or ada or ben');
+  });
+
+  it('is of several rules only whom each of them adds or has', () => {
+    const rule = over(
+      {
+        deciders: { roles: [], memberIds: ['ada'] },
+        escalateTo: { roles: ['tenant_admin'], memberIds: [] },
+      },
+      { deciders: { roles: [], memberIds: ['ben'] }, escalateTo: { roles: [], memberIds: ['ada'] } },
+    );
+    expect(mayDecide(rule, member('viewer', 'ada'))).toBe(false);
+    expect(mayDecide(rule, member('viewer', 'ada'), true)).toBe(true);
+    expect(mayDecide(rule, member('tenant_admin'), true)).toBe(false);
+    expect(mayDecide(rule, member('tenant_admin', 'ben'), true)).toBe(true);
   });
 
   it('is nobody where a rule names nobody', () => {

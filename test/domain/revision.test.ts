@@ -1,4 +1,5 @@
-import { hashOf, hashRevision, type RevisionContent } from '../../domain/revision.ts';
+import { type PostType, postTypes } from '../../domain/post.ts';
+import { hashOf, hashRevision, mediaShown, type RevisionContent } from '../../domain/revision.ts';
 import { deepFreeze } from './builders.ts';
 
 const media = (letter: string, altText: string | null = null) => ({
@@ -70,6 +71,7 @@ describe('the hashes of a revision', () => {
     ['a target more', { targets: [first, second, { ...first, targetId: 'target-3' }] }, 'content publish'],
     ['a target less', { targets: [first] }, 'content publish'],
     ['copy and pictures', { copy: 'New', media: [rose] }, 'content design publish'],
+    ['a type of its own', { targets: [first, { ...second, type: 'SINGLE_IMAGE' }] }, 'design publish'],
     ['the order of the targets', { targets: [second, first] }, ''],
     ['the row of the same bytes', { media: [{ ...tulip, mediaId: 'media-z' }, rose] }, ''],
   ])('after a change of %s: %3$s', (_what, fields, expected) => {
@@ -132,4 +134,26 @@ describe('the hash of a value', () => {
     expect(() => hashOf(undefined)).toThrow('Only plain JSON values can be hashed');
     expect(() => hashOf(() => 1)).toThrow('Only plain JSON values can be hashed');
   });
+});
+
+it('a type of its own belongs to its target, whatever the order of the targets', () => {
+  const hashesOf = (...targets: RevisionContent['targets'][0][]) => hashRevision({ ...base, targets });
+  const [single, text] = ['SINGLE_IMAGE', 'TEXT_ONLY'] as const;
+  const one = hashesOf({ ...first, type: single }, { ...second, type: text });
+  expect(hashesOf({ ...second, type: text }, { ...first, type: single })).toEqual(one);
+  const other = hashesOf({ ...first, type: text }, { ...second, type: single });
+  expect(other.designHash).not.toBe(one.designHash);
+  expect(other.contentHash).toBe(one.contentHash);
+});
+
+it('shows all pictures in a carousel, the first in every other visual type, none in a text', () => {
+  const shown = (type: PostType, ...media: string[]) => mediaShown(type, media).join('');
+  expect(postTypes.map((type) => [type, shown(type, 'a', 'b', 'c'), shown(type, 'a'), shown(type)])).toEqual([
+    ['TEXT_ONLY', '', '', ''],
+    ['SINGLE_IMAGE', 'a', 'a', ''],
+    ['CAROUSEL', 'abc', 'a', ''],
+    ['VIDEO', 'a', 'a', ''],
+    ['STORY', 'a', 'a', ''],
+    ['REEL', 'a', 'a', ''],
+  ]);
 });
