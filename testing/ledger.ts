@@ -176,7 +176,7 @@ function failure(
     ...found.map(describe),
     `The post is ${view.status}, due ${view.dueAt ?? 'at no time'}, and waits for ${waitsFor(view).join(', ') || 'nothing'}.`,
   ];
-  return new AssertionError({ message: lines.join('\n') });
+  return new AssertionError({ message: lines.join('\n'), expected, actual: problem });
 }
 
 function describe({ entry, lateMs, unapproved }: Finding, index: number): string {

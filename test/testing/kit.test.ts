@@ -129,6 +129,14 @@ test('shows what the platforms were asked, and ends their faults', async () => {
   expect(requests.map(({ answered }) => answered?.status)).toEqual([400, 201]);
 });
 
+test('knows the faults of the platforms by type, and says what goes with what', async () => {
+  // @ts-expect-error: no such kind
+  const unknown = gatepost.platforms.fail('linkedin.posts.create', 'explode');
+  await expect(unknown).rejects.toThrow('answered POST /faults with 400');
+  const unfit = gatepost.platforms.fail('linkedin.posts.create', 'slow-container', { ms: 100 });
+  await expect(unfit).rejects.toThrow('slow-container goes with instagram.media.create');
+});
+
 test('lets a hanging platform hang no longer than its commit may take', async () => {
   const page = await gatepost.profiles.connect('linkedin');
   await gatepost.platforms.fail('linkedin.posts.create', 'hang-after-accept', { profile: page });
