@@ -1,15 +1,13 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import pg from 'pg';
 import { type ManagedProcess, startProcess } from '../../cli/stack/managed-process.ts';
-import { bootstrapDatabase } from '../../db/bootstrap.ts';
-import { migrateToLatest } from '../../db/migrate.ts';
 import { maintenanceScheduleId } from '../../workflows/ids.ts';
 import { gatepostPath, rootFolder, workflowBundlePath } from './build.ts';
 import { type Caller, createCaller } from './caller.ts';
+import { createDatabase } from './database.ts';
 import { createNamespace, type Servers, type TemporalServer } from './servers.ts';
 
 export type Settings = Readonly<Record<string, string>>;
@@ -46,7 +44,6 @@ export interface ProductOptions {
 
 export const issuer = { issuer: 'https://issuer.bench', audience: 'gatepost', algorithm: 'HS256' } as const;
 const allRoles = ['super_admin', 'tenant_admin', 'content_manager', 'graphic_designer', 'viewer'];
-const passwords = { gatepost_migrator: 'migrator', gatepost_api: 'api', gatepost_worker: 'worker' };
 
 /** Starts the interface, a worker and the sandbox with the settings of production. */
 export async function startProduct(servers: Servers, options: ProductOptions = {}): Promise<Product> {
@@ -74,7 +71,7 @@ async function startParts(
   const jwtSecret = randomUUID();
   const database = name.replaceAll('-', '_');
   const [urls, namespace, apiPort, sandboxPort] = await Promise.all([
-    prepareDatabase(servers, database),
+    createDatabase(servers, database),
     createNamespace(temporalServer, name),
     servers.ports.choose({ label: 'API' }),
     servers.ports.choose({ label: 'Sandbox' }),
@@ -92,13 +89,13 @@ async function startParts(
     return child;
   };
   const apiUrl = `http://127.0.0.1:${apiPort}`;
-  const workerEnvironment = { ...shared, ...workerSettings(urls.gatepost_worker), ...options.workerSettings };
+  const workerEnvironment = { ...shared, ...workerSettings(urls.worker), ...options.workerSettings };
   const readyFile = join(folder, 'worker.ready');
   const [, api, worker] = await Promise.all([
     start('sandbox', {}, () => answers(`${sandboxUrl}/healthz`), [
       ...['--port', String(sandboxPort), '--state-dir', join(folder, 'sandbox')],
     ]),
-    start('api', apiSettings(apiPort, urls.gatepost_api, jwtSecret), () => answers(`${apiUrl}/readyz`)),
+    start('api', apiSettings(apiPort, urls.api, jwtSecret), () => answers(`${apiUrl}/readyz`)),
     (options.startsWorker ?? true)
       ? start('worker', workerEnvironment, async () => existsSync(readyFile), ['--ready-file', readyFile])
       : null,
@@ -119,7 +116,7 @@ async function startParts(
   stops.push(() => caller.close());
   return {
     ...{ caller, sandboxUrl, jwtSecret, temporal, pool, workerEnvironment, stop },
-    databaseUrls: { api: urls.gatepost_api, worker: urls.gatepost_worker },
+    databaseUrls: { api: urls.api, worker: urls.worker },
     processes: {
       api: [api.processId],
       worker: worker ? [worker.processId] : [],
@@ -127,14 +124,6 @@ async function startParts(
       postgres: [servers.postgresProcessId],
     },
   };
-}
-
-async function prepareDatabase({ superuserUrl }: Servers, database: string) {
-  const urls = await bootstrapDatabase({ superuserUrl, database, passwords });
-  await migrateToLatest(urls.gatepost_migrator);
-  const superuser = new URL(superuserUrl);
-  superuser.pathname = `/${database}`;
-  return { ...urls, superuser: superuser.href };
 }
 
 const sharedEnvironment = (
@@ -208,6 +197,3 @@ async function answers(url: string): Promise<boolean> {
   await response.body?.cancel();
   return response.ok;
 }
-
-/** What a process of the product has logged above `info`. */
-export const readLog = (file: string): Promise<string> => readFile(file, 'utf8');
