@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { inspect } from 'node:util';
 import { readOptions } from './options.ts';
 import { build } from './product/build.ts';
 import { type Servers, startServers } from './product/servers.ts';
@@ -23,8 +24,12 @@ if (process.platform !== 'linux') {
 report('Compiling what is measured');
 await build();
 const servers = await startServers();
+// Called off: what was started ends with us, and what fails meanwhile is no finding.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-  process.once(signal, () => servers.stop().finally(() => process.exit(130)));
+  process.once(signal, () => {
+    process.removeAllListeners('uncaughtException').on('uncaughtException', () => {});
+    void servers.stop().finally(() => process.exit(130));
+  });
 try {
   await measureAll(servers);
 } finally {
@@ -36,7 +41,11 @@ async function measureAll(servers: Servers): Promise<void> {
   const saved = await readBaseline();
   const reports: RowReport[] = [];
   for (const row of chosen) {
-    const measured = await measureRow(row, { options, servers, report });
+    const measured = await measureRow(row, { options, servers, report }).catch((error: unknown) => {
+      process.exitCode = 1;
+      process.stderr.write(`${row.title} could not be measured: ${inspect(error)}\n`);
+    });
+    if (!measured) continue;
     reports.push(measured);
     const before = saved?.rows.find((known) => known.name === row.name);
     for (const line of printRow(measured, before)) report(line);

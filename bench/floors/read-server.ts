@@ -49,3 +49,4 @@ const server = app.listen(0, '127.0.0.1', () => {
   process.send!({ ready: (server.address() as AddressInfo).port });
 });
 process.once('SIGTERM', () => process.exit(0));
+process.once('disconnect', () => process.exit(0));

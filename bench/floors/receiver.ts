@@ -20,3 +20,4 @@ process.on('message', () => {
   arrivals = [];
 });
 process.once('SIGTERM', () => process.exit(0));
+process.once('disconnect', () => process.exit(0));

@@ -27,6 +27,7 @@ const worker = await Worker.create({
 process.on('message', () => process.send!({ started }));
 process.send!('ready');
 process.once('SIGTERM', () => worker.shutdown());
+process.once('disconnect', () => process.exit(0));
 await worker.run();
 await connection.close();
 process.exit(0);

@@ -49,7 +49,10 @@ export async function seedArmed(pool: pg.Pool, tenantId: string, count: number):
 
 async function seedProfile(client: pg.PoolClient, tenantId: string): Promise<{ profileId: string }> {
   const [profileId, grantId] = [randomUUID(), randomUUID()];
-  await client.query('insert into tenants (id, name) values ($1, $2) on conflict do nothing', [tenantId, 'Bench']);
+  await client.query('insert into tenants (id, name) values ($1, $2) on conflict do nothing', [
+    tenantId,
+    'Bench',
+  ]);
   await client.query(
     `insert into grants (tenant_id, id, platform, access_token) values ($1, $2, 'linkedin', 'sealed')`,
     [tenantId, grantId],

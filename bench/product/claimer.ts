@@ -9,7 +9,12 @@ import { claim } from './claim.ts';
  */
 const { WORKER_URL, TENANT, LOG_URL } = process.env;
 
-const pool = openPool({ connectionString: WORKER_URL!, max: 1, applicationName: 'claimer', onIdleError() {} });
+const pool = openPool({
+  connectionString: WORKER_URL!,
+  max: 1,
+  applicationName: 'claimer',
+  onIdleError() {},
+});
 const log = new pg.Client({ connectionString: LOG_URL });
 await log.connect();
 const database = forTenant(pool, TENANT!);
@@ -21,4 +26,5 @@ process.on('message', async (ids: string[]) => {
   await log.query('insert into claims_won (publication_id) select unnest($1::uuid[])', [won]);
   process.send!('done');
 });
+process.once('disconnect', () => process.exit(0));
 process.send!('ready');

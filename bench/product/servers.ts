@@ -33,7 +33,8 @@ const cacheDir = join(rootFolder, '.cache');
 
 /** Temporal in memory, for rates; PostgreSQL as in production: a commit is on the disk. */
 export async function startServers(): Promise<Servers> {
-  const folder = join(rootFolder, '.gatepost', `bench-${process.pid}`);
+  // One bench at a time: a second one would measure the first. What a killed run left running is stopped here.
+  const folder = join(rootFolder, '.gatepost', 'bench');
   const stack = await startPart(join(folder, 'stack'), []);
   const temporal = {
     address: stack.temporal.address,

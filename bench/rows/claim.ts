@@ -50,6 +50,7 @@ async function measure({ options, servers, report }: BenchContext): Promise<RowF
     max: connections,
     options: `-c app.tenant=${tenantId}`,
   });
+  for (const one of [superuser, bare]) one.on('error', () => {});
   const service = forTenant(pool, tenantId);
   try {
     const seed = async (rows: number) => (await seedArmed(superuser, tenantId, rows)).ids;
@@ -123,10 +124,7 @@ async function captureClaim(pool: pg.Pool, service: TenantDatabase, id: string):
   return { text, values, idAt: values.indexOf(id) };
 }
 
-async function runFloor(
-  { bare, statement, postgres }: Parts,
-  ids: readonly string[],
-): Promise<Reading> {
+async function runFloor({ bare, statement, postgres }: Parts, ids: readonly string[]): Promise<Reading> {
   return run(postgres, ids, async (id) => {
     const { rowCount } = await bare.query({
       name: 'claim',

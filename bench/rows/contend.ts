@@ -97,7 +97,11 @@ interface Claimer {
 }
 
 async function startClaimer(env: NodeJS.ProcessEnv): Promise<Claimer> {
-  const child = fork(compiledPath('product/claimer.js'), { env, execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const child = fork(compiledPath('product/claimer.js'), {
+    env,
+    execArgv: [],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   await answer(child, exited);
   const kill = async () => {
