@@ -118,17 +118,25 @@ export class PostRun {
   }
 
   /** Changes one target and writes it; the run's own steps, as opposed to a person's commands. */
-  async setTarget(targetId: string, fields: Partial<TargetState>): Promise<void> {
-    await this.setTargets([targetId], fields);
+  async setTarget(
+    targetId: string,
+    fields: Partial<TargetState>,
+    timeline: Change['timeline'] = [],
+  ): Promise<void> {
+    await this.setTargets([targetId], fields, timeline);
   }
 
-  async setTargets(targetIds: readonly string[], fields: Partial<TargetState>): Promise<void> {
+  async setTargets(
+    targetIds: readonly string[],
+    fields: Partial<TargetState>,
+    timeline: Change['timeline'] = [],
+  ): Promise<void> {
     const targets = this.#state.targets.map((target) =>
       targetIds.includes(target.targetId) ? { ...target, ...fields } : target,
     );
     await this.commit({
       state: { ...this.#state, targets, version: this.#state.version + 1 },
-      timeline: [],
+      timeline,
       decisions: [],
     });
   }

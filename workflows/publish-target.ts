@@ -1,6 +1,7 @@
 import type { ActivityOptions } from '@temporalio/common';
 import { ActivityFailure, ApplicationFailure, isCancellation, sleep } from '@temporalio/workflow';
 import type { ReconcileTargetResult, ReleaseTargetResult, TargetInput } from '../activities/contract.ts';
+import { entry } from '../domain/change.ts';
 import { unreachable } from '../domain/post.ts';
 import { dueOf, type TargetError } from '../domain/post-state.ts';
 import { notSentBackoffSeconds } from '../domain/publication.ts';
@@ -40,7 +41,7 @@ export async function prepare(post: PostRun, targetId: string): Promise<void> {
   } catch (error) {
     post.noteTarget(targetId, { preparingSinceMs: null });
     if (isCancellation(error)) return;
-    await fail(post, targetId, errorOf(error));
+    await failUnsaid(post, targetId, errorOf(error));
   }
 }
 
@@ -75,7 +76,7 @@ async function attemptUntilSettled(post: PostRun, targetId: string): Promise<voi
     if (result.handleIsDead) post.noteTarget(targetId, { preparedRevisionId: null });
     if (result.retryAfterMs) return waitForPlatform(post, targetId, result.retryAfterMs);
     const delayMs = result.retryAfterMs ?? backoffMs(backoffs++);
-    if (delayMs === null) return fail(post, targetId, result.error);
+    if (delayMs === null) return failUnsaid(post, targetId, result.error);
     if (delayMs > 0) await sleep(delayMs, { summary: `${result.error.code}: send again` });
     if (result.handleIsDead) await prepareTarget.executeWithOptions(seenAs(post, targetId), [input]);
   }
@@ -190,7 +191,8 @@ async function settle(
  */
 async function giveUp(post: PostRun, targetId: string, error: TargetError): Promise<void> {
   const isSafe = await post.takeBackRow(targetId);
-  await post.setTarget(targetId, { phase: isSafe ? 'FAILED' : 'UNCONFIRMED', error });
+  const phase = isSafe ? 'FAILED' : 'UNCONFIRMED';
+  await post.setTarget(targetId, { phase, error }, [endedBadly(phase, targetId, error)]);
 }
 
 /** Nothing was sent: the target waits again, or ends with the post that was cancelled meanwhile. */
@@ -209,6 +211,15 @@ async function confirm(post: PostRun, input: TargetInput & { publicId: string })
 
 const fail = (post: PostRun, targetId: string, error: TargetError): Promise<void> =>
   post.setTarget(targetId, { phase: 'FAILED', error });
+
+/** As above where no publication row tells of the end: the post's timeline would break off without a word. */
+const failUnsaid = (post: PostRun, targetId: string, error: TargetError): Promise<void> =>
+  post.setTarget(targetId, { phase: 'FAILED', error }, [endedBadly('FAILED', targetId, error)]);
+
+const endedBadly = (phase: 'FAILED' | 'UNCONFIRMED', targetId: string, error: TargetError) =>
+  entry(`target.${phase.toLowerCase()}`, Date.now(), null, {
+    ...{ targetId, errorCode: error.code, errorMessage: error.message },
+  });
 
 function errorOf(error: unknown): TargetError {
   const cause = error instanceof ActivityFailure ? error.cause : error;
