@@ -4,6 +4,7 @@
  * there.
  *
  *   node scripts/run.mjs test [jest arguments]
+ *   node scripts/run.mjs bench | simulate | crash-matrix [arguments]
  *   node scripts/run.mjs <gatepost command> [arguments]
  */
 import { spawn } from 'node:child_process';
@@ -18,6 +19,13 @@ const MINIMUM_NODE = [20, 3];
 /** From here on Node lets a module registered with `--import` load the others; before, that took `--loader`. */
 const NODE_WITH_REGISTER = [20, 6];
 
+/** What is run for developers beside the product's own command. */
+const programs = {
+  bench: 'bench/run.ts',
+  simulate: 'test/simulation/run.ts',
+  'crash-matrix': 'test/crash/run-matrix.ts',
+};
+
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 await main(process.argv.slice(2));
@@ -31,7 +39,12 @@ async function main(args) {
   }
   await installDependencies();
   const [command, ...rest] = args;
-  const exitCode = command === 'test' ? await runJest(rest) : await runGatepost(args);
+  const exitCode =
+    command === 'test'
+      ? await runJest(rest)
+      : command in programs
+        ? await runTypeScript(programs[command], rest)
+        : await runTypeScript('cli/gatepost.ts', args);
   process.exit(exitCode);
 }
 
@@ -93,10 +106,10 @@ function runJest(args) {
 }
 
 /** Node itself is the child, with tsx loaded into it: a wrapper process in between would have to pass signals on. */
-function runGatepost(args) {
+function runTypeScript(program, args) {
   const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
   const load = isNodeAtLeast(NODE_WITH_REGISTER) ? ['--import', tsx] : ['--no-warnings', '--loader', tsx];
-  return runChild(process.execPath, [...load, join(root, 'cli', 'gatepost.ts'), ...args], {});
+  return runChild(process.execPath, [...load, join(root, program), ...args], {});
 }
 
 /** Runs a child on our terminal, passes signals on, and resolves to its exit code (128 + n when a signal ended it). */
