@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
+import { nextAlarmAtMs, noteRest, ringAlarms } from '../../domain/alarms.ts';
 import type { Change } from '../../domain/change.ts';
 import { type Command, resolutions } from '../../domain/commands.ts';
-import { evaluate, isReadyButForTime } from '../../domain/lifecycle.ts';
+import { applyConditions } from '../../domain/conditions.ts';
+import { evaluate, isReadyButForTime, targetsReadyButForTime } from '../../domain/lifecycle.ts';
 import { latenessRules, type PolicyLayer } from '../../domain/policy.ts';
 import { type Gate, gates } from '../../domain/post.ts';
 import { type Actor, hashFor, openGate, type PostState, type TargetState } from '../../domain/post-state.ts';
@@ -9,17 +11,20 @@ import { applyCommand, openPost } from '../../domain/reducer.ts';
 import {
   actor,
   approve,
+  archive,
   cancel,
   deepFreeze,
   edit,
   hour,
   now,
+  pause,
   policy,
   postState,
   publishNow,
   Random,
   reject,
   resolve,
+  resume,
   retry,
   revisionRef,
   schedule,
@@ -35,6 +40,13 @@ const members = [
   actor('dee', 'graphic_designer'),
   actor('eve', 'viewer'),
 ];
+/** Of the tenant, of one target's profile, or of another's. */
+const anyHolds = [null, 'profile of a', 'profile of b'].map((subject) => ({
+  holdId: `on ${subject}`,
+  scope: subject === null ? ('tenant' as const) : ('profile' as const),
+  subject,
+  reason: 'Storm',
+}));
 const sequences = 3_000;
 const longest = 30;
 const firstSeed = 1_000;
@@ -98,15 +110,21 @@ class Life {
     };
     const roles = wide ? (['content_manager', 'tenant_admin'] as const) : (['tenant_admin'] as const);
     const { required, quorum, authorMay } = rule;
-    return { rule, layer: { required, quorum, authorMay, lateness, deciders: { roles, memberIds: named } } };
+    const alarms = { slaHours: this.random.pick([1, 2, 24]), reminderEveryHours: 1, reminders: 1 };
+    const deciders = { roles, memberIds: named };
+    // Nobody is added: who may decide is told by the rule alone.
+    const escalateTo = { roles: [], memberIds: [] };
+    return { rule, layer: { ...alarms, required, quorum, authorMay, lateness, deciders, escalateTo } };
   }
 
   /** Time passes, and what is due goes out or does not. */
   passTime(): void {
     this.nowMs += Math.floor(this.random.next() * this.random.pick([1_000, hour / 2, 3 * hour]));
-    const isDue = isReadyButForTime(this.state) && this.state.dueAtMs! <= this.nowMs;
+    const due = targetsReadyButForTime(this.state).filter(
+      (one) => (one.dueAtMs ?? this.state.dueAtMs!) <= this.nowMs,
+    );
     const targets = this.state.targets.map((one): TargetState => {
-      if (one.phase === 'WAITING' && isDue && this.random.chance(0.7)) return { ...one, phase: 'ARMING' };
+      if (due.includes(one) && this.random.chance(0.7)) return { ...one, phase: 'ARMING' };
       if (one.phase !== 'ARMING' && one.phase !== 'RECONCILING') return one;
       const phase = this.random.pick([
         one.phase,
@@ -119,7 +137,30 @@ class Life {
       const error = phase === 'FAILED' ? { code: 'rejected', message: 'No' } : null;
       return { ...one, phase, error };
     });
-    this.state = deepFreeze({ ...this.state, targets });
+    this.state = deepFreeze(noteRest({ ...this.state, targets }, this.nowMs));
+  }
+
+  /** Somebody places or lifts a hold, or what waits for people has waited long. */
+  changeConditions(): void {
+    const holds = anyHolds.filter(() => this.random.chance(0.04));
+    const { policyVersion } = this.state;
+    const conditions = { policyVersion, policy: null, holds, receipts: [] };
+    const change = applyConditions(this.state, conditions, this.nowMs);
+    if (!change) return;
+    must(change.state.version === this.state.version + 1, 'a change of conditions raises the version by one');
+    must(change.decisions.length === 0, 'a hold decides nothing');
+    this.state = deepFreeze(change.state);
+    this.reached.add('conditions changed');
+  }
+
+  ringAlarms(): void {
+    const isDue = (nextAlarmAtMs(this.state) ?? Number.POSITIVE_INFINITY) <= this.nowMs;
+    const change = ringAlarms(this.state, this.nowMs);
+    must((change !== null) === isDue, 'an alarm rings when it is due, and only then');
+    if (!change) return;
+    must((nextAlarmAtMs(change.state) ?? Number.POSITIVE_INFINITY) > this.nowMs, 'an alarm rings once');
+    this.state = deepFreeze(change.state);
+    for (const { type } of change.timeline) this.reached.add(type);
   }
 
   /** A command that mostly makes sense, and sometimes does not. */
@@ -131,18 +172,29 @@ class Life {
     const by: Actor = random.pick(random.chance(0.7) ? eligible : members);
     const fields = { actor: by, commandId: `command-${++this.commands}` };
     const hash = (one: Gate) => (random.chance(0.9) ? hashFor(one, state.revision) : 'another hash');
+    if (state.paused && random.chance(0.3)) return resume(fields);
     const any = random.next();
     if (any < 0.62) return approve(gate, { ...fields, hash: hash(gate) });
     if (any < 0.67) return this.#reject(random.pick([gate, gate, 'publish']), fields);
     if (any < 0.73) return this.#edit(by, fields);
-    if (any < 0.78) return schedule(this.nowMs + random.pick([-hour, hour, 4 * hour]), fields);
+    if (any < 0.78) return this.#schedule(fields);
     if (any < 0.85) return publishNow({ ...fields, hash: hash('publish') });
     if (any < 0.89) return retry(random.pick([null, ['a'], ['b', 'c']]), fields);
-    if (any < 0.92) return resolve(random.pick(['a', 'b']), random.pick([...resolutions]), fields);
-    if (any < 0.93) return withdraw(fields);
-    if (any < 0.94) return cancel(fields);
+    if (any < 0.935) return resolve(random.pick(['a', 'b']), random.pick([...resolutions]), fields);
+    if (any < 0.942) return withdraw(fields);
+    if (any < 0.95) return cancel(fields);
+    if (any < 0.96) return random.chance(0.8) ? pause(fields) : resume(fields);
+    if (any < 0.98) return archive(fields);
     const dueAtMs = random.pick([null, this.nowMs + hour]);
     return submit({ ...fields, revision: state.revision, dueAtMs });
+  }
+
+  #schedule(fields: { actor: Actor; commandId: string }): Command {
+    const { random } = this;
+    const anyTime = () => this.nowMs + random.pick([-hour, hour, hour, 4 * hour]);
+    if (random.chance(0.7)) return schedule(anyTime(), fields);
+    const targets = [{ targetId: random.pick(['a', 'b']), dueAtMs: random.pick([null, anyTime()]) }];
+    return schedule(0, { ...fields, dueAtMs: null, targets });
   }
 
   #reject(gate: Gate, fields: { actor: Actor; commandId: string }): Command {
@@ -234,6 +286,12 @@ function checkReady({ state, rules, approvals }: Life): void {
     'media are there',
   );
   must(!state.draft && state.cancelledAtMs === null && state.expiredAtMs === null, 'a ready post is alive');
+  must(!state.paused && !state.archived, 'a ready post is neither paused nor archived');
+  const stopped = state.holds.flatMap(({ subject }) =>
+    subject === null ? ['a', 'b', 'c'] : [subject.at(-1)],
+  );
+  for (const { targetId, phase } of targetsReadyButForTime(state))
+    must(phase === 'WAITING' && !stopped.includes(targetId), 'nothing that is held is ready');
 }
 
 function checkGates(state: PostState): void {
@@ -303,6 +361,7 @@ function checkChange(life: Life, before: PostState, command: Command, change: Ch
 /** There is always a way out: what neither moves nor is closed can be cancelled, but for what nobody can tell. */
 function checkWayOut({ state, nowMs }: Life): void {
   const isClosed =
+    state.archived ||
     state.expiredAtMs !== null ||
     state.targets.every(({ phase }) => ['PUBLISHED', 'CANCELLED'].includes(phase));
   const isStuck = !state.targets.some(({ phase }) => phase === 'WAITING' || phase === 'FAILED');
@@ -313,6 +372,8 @@ function checkWayOut({ state, nowMs }: Life): void {
 function step(life: Life): void {
   const { random } = life;
   life.passTime();
+  if (random.chance(0.3)) life.changeConditions();
+  if (random.chance(0.8)) life.ringAlarms();
   const command = deepFreeze(life.nextCommand());
   // Before most commands the run takes back what is armed, where the row lets it.
   if (random.chance(0.3))
@@ -354,6 +415,7 @@ it(`keeps its promises in ${sequences} random lives of up to ${longest} commands
       }
     for (const name of life.reached) reached.set(name, (reached.get(name) ?? 0) + 1);
   }
+
   // Promises about posts that never come to be ready would be easy to keep.
   const rare = (name: string, times: number) => (reached.get(name) ?? 0) < times;
   expect(rare('ready', 500)).toBe(false);
@@ -367,8 +429,15 @@ it(`keeps its promises in ${sequences} random lives of up to ${longest} commands
     'publishNow',
     'retry',
     'resolve',
+    'pause',
+    'resume',
+    'archive',
     'cancel',
   ];
-  const wanted = [...statuses, 'CANCELLED', 'DRAFT', 'APPROVED', ...kinds.map((kind) => `${kind} accepted`)];
+  const rung = ['gate.warned', 'gate.reminded', 'gate.escalated', 'conditions changed'];
+  const wanted = [
+    ...['CANCELLED', 'DRAFT', 'APPROVED', ...statuses, ...rung],
+    ...kinds.map((kind) => `${kind} accepted`),
+  ];
   expect(wanted.filter((name) => rare(name, 25))).toEqual([]);
 });
