@@ -80,9 +80,9 @@ export interface Live {
   /** What the processes were given and must not show, by name. */
   readonly secrets: Readonly<Record<string, Buffer>>;
   /** A further process of the interface, with other settings where wanted. */
-  readonly startApi: (settings?: Readonly<Record<string, string>>) => Promise<LiveApi>;
+  readonly startApi: (settings?: Settings) => Promise<LiveApi>;
   /** A further worker, with other settings where wanted. */
-  readonly startWorker: (settings?: Readonly<Record<string, string>>) => Promise<ManagedProcess>;
+  readonly startWorker: (settings?: Settings) => Promise<ManagedProcess>;
   readonly createTenant: () => Promise<LiveTenant>;
   readonly query: <Row extends pg.QueryResultRow>(text: string, values?: unknown[]) => Promise<Row[]>;
   /** Scripts a fault, or asks the sandbox something. */
@@ -100,9 +100,23 @@ export interface LiveOptions {
   readonly worker?: boolean;
   /** The servers to run on (default: those of the test run). */
   readonly endpoints?: LiveEndpoints;
+  /** Leads a process to what it uses by another way, through a proxy for instance. */
+  readonly route?: (
+    addresses: LiveAddresses,
+  ) => Promise<{ readonly api?: Settings; readonly worker?: Settings }>;
 }
 
 export type LiveEndpoints = Omit<TestEndpoints, 'temporalTestServerPath'>;
+
+/** Where the processes find what they use. */
+export interface LiveAddresses {
+  readonly temporalAddress: string;
+  readonly apiDatabaseUrl: string;
+  readonly sandboxUrl: string;
+}
+
+/** Environment variables of a process. */
+export type Settings = Readonly<Record<string, string>>;
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
@@ -112,7 +126,7 @@ const allRoles = ['super_admin', 'tenant_admin', 'content_manager', 'graphic_des
 
 /** Starts the interface and a worker as the processes they are in production. */
 export async function startLive(options: LiveOptions = {}): Promise<Live> {
-  const { armLeadMs = 500, worker = true, endpoints = testEndpoints() } = options;
+  const { armLeadMs = 500, worker = true, endpoints = testEndpoints(), route } = options;
   const stops: (() => Promise<unknown>)[] = [];
   const stop = async () => {
     for (const one of stops.splice(0).reverse()) await one();
@@ -161,6 +175,11 @@ export async function startLive(options: LiveOptions = {}): Promise<Live> {
       S3_SECRET_ACCESS_KEY: endpoints.s3.secretAccessKey,
       SANDBOX_URL: sandbox.url,
     };
+    const ways = await route?.({
+      temporalAddress: endpoints.temporalAddress,
+      apiDatabaseUrl: database.apiUrl,
+      sandboxUrl: sandbox.url,
+    });
     const logFiles: string[] = [];
     const spawn = async (
       command: string,
@@ -186,7 +205,7 @@ export async function startLive(options: LiveOptions = {}): Promise<Live> {
       return child;
     };
 
-    const startApi = async (settings: Readonly<Record<string, string>> = {}): Promise<LiveApi> => {
+    const startApi = async (settings: Settings = {}): Promise<LiveApi> => {
       let port = '';
       const child = await spawn(
         'api',
@@ -195,6 +214,7 @@ export async function startLive(options: LiveOptions = {}): Promise<Live> {
           GATEPOST_API_DATABASE_URL: database.apiUrl,
           GATEPOST_ISSUERS: JSON.stringify([{ ...issuer, secret: jwtSecret, tenants: '*', roles: allRoles }]),
           GATEPOST_ARM_LEAD_MS: String(armLeadMs),
+          ...ways?.api,
           ...settings,
         },
         async (logFile) => {
@@ -205,7 +225,7 @@ export async function startLive(options: LiveOptions = {}): Promise<Live> {
       return { url: `http://127.0.0.1:${port}`, process: child, stop: () => child.stop() };
     };
 
-    const startWorker = (settings: Readonly<Record<string, string>> = {}): Promise<ManagedProcess> => {
+    const startWorker = (settings: Settings = {}): Promise<ManagedProcess> => {
       const readyFile = join(folder, `worker-${logFiles.length}.ready`);
       return spawn(
         'worker',
@@ -214,6 +234,7 @@ export async function startLive(options: LiveOptions = {}): Promise<Live> {
           GATEPOST_WORKFLOW_BUNDLE: endpoints.workflowBundlePath,
           GATEPOST_STICKY_TIMEOUT_MS: '1000',
           GATEPOST_MAINTENANCE_EVERY_SECONDS: '5',
+          ...ways?.worker,
           ...settings,
         },
         async () => existsSync(readyFile),

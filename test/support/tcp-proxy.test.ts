@@ -232,6 +232,18 @@ test('acts in one direction alone where asked to', async () => {
   expect(client.received().toString()).toBe('pingnewsheld back');
 });
 
+test('counts what went through a toxic, so that one that met nothing is noticed', async () => {
+  const client = await open();
+  await exchange(client);
+  expect(proxy.poisonedCount()).toBe(0);
+  proxy.setToxic({ kind: 'latency', latencyMs: 1 });
+  await exchange(client);
+  expect(proxy.poisonedCount()).toBe(2);
+  proxy.setToxic(null);
+  await exchange(client);
+  expect(proxy.poisonedCount()).toBe(2);
+});
+
 test('shows what clients send', async () => {
   const seen: string[] = [];
   const { port } = echo.address() as { port: number };

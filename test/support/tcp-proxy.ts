@@ -11,6 +11,8 @@ export interface TcpProxy {
   readonly address: string;
   /** Acts on open and on new connections from now on, in place of what acted before; `null` heals the link. */
   readonly setToxic: (toxic: Toxic | null, directions?: readonly Direction[]) => void;
+  /** How many pieces of data a toxic has had in its hands: none, and it has proved nothing. */
+  readonly poisonedCount: () => number;
   /** How many connections are open. */
   readonly connectionCount: () => number;
   readonly stop: () => Promise<void>;
@@ -31,6 +33,7 @@ export async function startTcpProxy(options: TcpProxyOptions): Promise<TcpProxy>
   const links = new Set<Link>();
   const sockets = new Set<Socket>();
   let connectionId = 0;
+  let poisoned = 0;
   const server = createServer({ allowHalfOpen: true }, (client) => {
     const upstream = connect({ host: options.host, port: options.port, allowHalfOpen: true });
     const id = ++connectionId;
@@ -44,7 +47,9 @@ export async function startTcpProxy(options: TcpProxyOptions): Promise<TcpProxy>
     }
     for (const direction of bothDirections) {
       const [from, to] = direction === 'upstream' ? [client, upstream] : [upstream, client];
-      const link = new Link(direction, from, to, toxics[direction]);
+      const link = new Link(direction, from, to, toxics[direction], () => {
+        poisoned += 1;
+      });
       links.add(link);
       void link.finished.then(() => links.delete(link));
     }
@@ -58,6 +63,7 @@ export async function startTcpProxy(options: TcpProxyOptions): Promise<TcpProxy>
       for (const direction of directions) toxics[direction] = toxic;
       for (const link of links) if (directions.includes(link.direction)) link.setToxic(toxic);
     },
+    poisonedCount: () => poisoned,
     connectionCount: () => Math.ceil(sockets.size / 2),
     async stop() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -99,17 +105,19 @@ class Link {
   readonly finished: Promise<void>;
   readonly #from: Socket;
   readonly #to: Socket;
+  readonly #onPoisoned: () => void;
   readonly #waiting: (Taken & { kind: 'data' | 'end' })[] = [];
   #toxic: Toxic | null;
   #interrupt = new AbortController();
   #wake = () => {};
   #isClosed = false;
 
-  constructor(direction: Direction, from: Socket, to: Socket, toxic: Toxic | null) {
+  constructor(direction: Direction, from: Socket, to: Socket, toxic: Toxic | null, onPoisoned: () => void) {
     this.direction = direction;
     this.#from = from;
     this.#to = to;
     this.#toxic = toxic;
+    this.#onPoisoned = onPoisoned;
     from.on('data', (data) => this.#arrive({ kind: 'data', data, arrivedAtMs: performance.now() }));
     from.once('end', () => this.#arrive({ kind: 'end' }));
     from.once('close', () => this.#arrive({ kind: 'end' }));
@@ -157,6 +165,7 @@ class Link {
     if (this.#waiting.length === 0) await this.#pause(signal);
     const piece = signal.aborted || this.#isClosed ? undefined : this.#waiting.shift();
     if (this.#from.isPaused() && this.#waiting.length < mostPieces) this.#from.resume();
+    if (piece?.kind === 'data' && this.#toxic) this.#onPoisoned();
     return piece ?? { kind: 'interrupted' };
   }
 
