@@ -23,11 +23,10 @@ export async function playCell(stage: Stage, cell: Cell): Promise<Observation> {
   const caller = createCaller(stage.live.api.url);
   const bad = new AbortController();
   const poisonedBefore = cell.proxy.poisonedCount();
-  cell.proxy.setToxic(cell.fault.toxic);
   const [acted, readiness, recovery] = await settled([
     act(stage, caller, cast),
     watchReadiness(stage, cell, bad.signal),
-    heal(cell, bad).then(() => recover(stage, caller, cell)),
+    spoil(cell, bad).then(() => recover(stage, caller, cell)),
     keepReading(stage, caller, cast.due[0]!, bad.signal),
   ]);
   const posts = [...cast.due, ...cast.undecided, cast.hurried, cast.cancelled, acted.created, recovery.post];
@@ -47,8 +46,12 @@ async function settled<Works extends readonly Promise<unknown>[]>(works: readonl
   return Promise.all(works);
 }
 
-async function heal({ proxy, fault }: Cell, bad: AbortController): Promise<void> {
-  await sleep(fault.seconds * 1_000);
+/** First the answers alone: what was asked for is done, and nobody hears of it. Then both ways; then it is healed. */
+async function spoil({ proxy, fault }: Cell, bad: AbortController): Promise<void> {
+  for (const direction of ['downstream', 'upstream'] as const) {
+    proxy.setToxic(fault.toxic, [direction]);
+    await sleep(fault.seconds * 500);
+  }
   proxy.setToxic(null);
   bad.abort();
 }
