@@ -47,9 +47,17 @@ const faults: Record<ToxicKind, Fault> = {
   limit_data: { toxic: { kind: 'limit_data', bytes: 1_500 }, seconds: 5, isUsable: null },
 };
 
-export const faultOf = (link: LinkName, kind: ToxicKind): Fault =>
+const particular: Partial<Record<LinkName, Partial<Record<ToxicKind, Partial<Fault>>>>> = {
+  // Within the headers of an answer.
+  'worker–platform': { limit_data: { toxic: { kind: 'limit_data', bytes: 200 } } },
   // So long that a wait which grows with every try to connect would be seen afterwards.
-  link === 'API–Temporal' && kind === 'reset_peer' ? { ...faults[kind], seconds: 24 } : faults[kind];
+  'API–Temporal': { reset_peer: { seconds: 24 } },
+};
+
+export const faultOf = (link: LinkName, kind: ToxicKind): Fault => ({
+  ...faults[kind],
+  ...particular[link]?.[kind],
+});
 
 export interface LinkedLive {
   readonly live: Live;
