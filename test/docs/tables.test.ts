@@ -56,8 +56,12 @@ test('docs/operations.md lists every event of a timeline', async () => {
     '\n',
   );
   const written = [...code.matchAll(/'((?:post|gate|target)\.[a-z-]+)'/g)].map(([, type]) => type!);
-  const ofRows = publicationStates.map((state) => `target.${state.toLowerCase().replaceAll('_', '-')}`);
-  expect(listed.toSorted()).toEqual([...new Set([...written, ...ofRows])].sort());
+  // Types that are put together: of a row's states, and of the ends that no row tells of.
+  const together = [...code.matchAll(/`(?:post|gate|target)\.\$\{(\w+)/g)].map(([, from]) => from);
+  expect(together.toSorted()).toEqual(['phase', 'row']);
+  const ends = [...publicationStates, 'FAILED', 'UNCONFIRMED'];
+  const ofTargets = ends.map((state) => `target.${state.toLowerCase().replaceAll('_', '-')}`);
+  expect(listed.toSorted()).toEqual([...new Set([...written, ...ofTargets])].sort());
 });
 
 test('README.md names everything that can stand between a post and its publication', async () => {
