@@ -2,17 +2,19 @@ import { sql } from 'kysely';
 import type { Bucket } from '../domain/rates.ts';
 import type { TenantExecutor, TenantTransaction } from './tenant-database.ts';
 
-/** Takes a token of each bucket; answers the first instant from `earliest` on at which all of them have one. */
+/**
+ * Takes a token of each bucket; answers the first instant from `earliest` on that the first admits, from there on the
+ * second, and so on. The order is that of `bucketsFor`, for everybody, and is the one in which they are locked.
+ */
 export async function takeTokens(
   transaction: TenantTransaction,
   buckets: readonly Bucket[],
   earliest: Date,
 ): Promise<Date> {
   if (buckets.length === 0) return earliest;
-  const sorted = buckets.toSorted((left, right) => (left.key < right.key ? -1 : 1));
-  const intervals = (of: (bucket: Bucket) => number) => sorted.map((bucket) => `${of(bucket)} milliseconds`);
+  const intervals = (of: (bucket: Bucket) => number) => buckets.map((bucket) => `${of(bucket)} milliseconds`);
   const { rows } = await sql<{ slot: Date }>`
-    select admit_send(${earliest}, ${sorted.map(({ key }) => key)}::text[],
+    select admit_send(${earliest}, ${buckets.map(({ key }) => key)}::text[],
       ${intervals(({ intervalMs }) => intervalMs)}::interval[],
       ${intervals(({ toleranceMs }) => toleranceMs)}::interval[]) as slot`.execute(transaction);
   return rows[0]!.slot;

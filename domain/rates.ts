@@ -32,7 +32,7 @@ export interface Bucket {
   readonly toleranceMs: number;
 }
 
-/** The buckets that a commit for a profile takes a token of. */
+/** The buckets that a commit for a profile takes a token of: the application's, then its own. */
 export function bucketsFor(rates: Rates, platform: Platform, profileId: string): Bucket[] {
   const { app } = rates[platform];
   const ofProfile = profileBucket(rates, platform, profileId);

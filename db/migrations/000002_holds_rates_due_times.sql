@@ -97,27 +97,24 @@ alter table outbox drop constraint outbox_kind_check, alter column post_id drop 
 alter table outbox add constraint outbox_kind_check
   check ((kind = 'start-post' and post_id is not null) or (kind = 'poke-posts' and post_id is null));
 
--- One round trip for any number of buckets, locked in one order. The rights are the caller's.
+-- One round trip for any number of buckets, locked in the order given, which is everybody's. The rights are the caller's.
 -- An interval is the time one token takes, a tolerance the time that a full bucket is ahead.
+-- Each bucket is asked for the instant that the one before it gives and charged for that, not for the last one's: what
+-- waits for its own profile takes nobody else's turn at the application.
 create function admit_send(earliest timestamptz, keys text[], intervals interval[], tolerances interval[])
   returns timestamptz
   language plpgsql security invoker set search_path = ''
   as $$
 declare
   slot timestamptz := earliest;
-  bucket record;
+  full_after timestamptz;
 begin
-  insert into public.rate_buckets (key, full_at)
-    select k, earliest from unnest(keys) k order by k on conflict (tenant_id, key) do nothing;
-  for bucket in
-    select b.full_at, a.tolerance from public.rate_buckets b
-    join unnest(keys, tolerances) as a(key, tolerance) on a.key = b.key
-    order by b.key for update of b
-  loop
-    slot := greatest(slot, bucket.full_at - bucket.tolerance);
+  for bucket in 1 .. cardinality(keys) loop
+    insert into public.rate_buckets as b (key, full_at) values (keys[bucket], slot + intervals[bucket])
+      on conflict (tenant_id, key) do update set full_at = greatest(b.full_at, slot) + intervals[bucket]
+      returning b.full_at into full_after;
+    slot := greatest(slot, full_after - intervals[bucket] - tolerances[bucket]);
   end loop;
-  update public.rate_buckets b set full_at = greatest(b.full_at, slot) + a.one
-    from unnest(keys, intervals) as a(key, one) where a.key = b.key;
   return slot;
 end $$;
 revoke all on function admit_send(timestamptz, text[], interval[], interval[]) from public;

@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
 import pg from 'pg';
 import { openPool, systemDatabase } from '../../db/pool.ts';
+import type { ArmInput, ReleaseInput } from '../../db/publications.ts';
 import { forTenant, type TenantDatabase } from '../../db/tenant-database.ts';
+import type { Platform } from '../../domain/post.ts';
 import type { PublicationState } from '../../domain/publication.ts';
 import { startTestDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -68,6 +71,23 @@ export async function insertTenant(
   return { tenantId: tenantId!, memberId: memberId!, profileId: profileId! };
 }
 
+/** Another profile of the tenant; its posts are seeded with `{ ...fixture, profileId }`. */
+export async function insertProfile(
+  { api }: Pick<Fixture, 'api'>,
+  platform: Platform = 'linkedin',
+): Promise<string> {
+  const id = randomUUID();
+  const { id: grantId } = await api.selectFrom('grants').select('id').limit(1).executeTakeFirstOrThrow();
+  await api
+    .insertInto('profiles')
+    .values({
+      ...{ id, grant_id: grantId, platform, external_id: id, name: platform },
+      account_kind: platform === 'instagram' ? 'business' : 'organization',
+    })
+    .execute();
+  return id;
+}
+
 export interface SeededPost {
   readonly postId: string;
   readonly revisionId: string;
@@ -107,6 +127,27 @@ export async function insertPosts(
 export const insertPost = async (fixture: Parameters<typeof insertPosts>[0]): Promise<SeededPost> =>
   (await insertPosts(fixture, 1))[0]!;
 
+/** Everything is due at this instant, and armed at it. */
+export const due = new Date('2026-05-04T09:00:00.123Z');
+
+export const armInput = (
+  { profileId }: Pick<Fixture, 'profileId'>,
+  post: SeededPost,
+  fields: Partial<ArmInput> = {},
+): ArmInput => ({
+  ...{ postId: post.postId, targetId: post.targetId, revisionId: post.revisionId },
+  ...{ cycle: 1, holder: 'mine', runId: 'run-1', version: 5, approvedHash: 'p', dueAt: due, handle: null },
+  ...{ profileId, platform: 'linkedin', policyVersion: 1, admittedAt: null, buckets: [] },
+  ...{ now: due, armUntil: due },
+  ...fields,
+});
+
+export const releaseInput = (publicationId: string, fields: Partial<ReleaseInput> = {}): ReleaseInput => ({
+  ...{ publicationId, fence: 1, approvedHash: 'p', dueAt: due, sendAt: due, commitTimeoutMs: 10_000 },
+  now: sql<Date>`${due.toISOString()}::timestamptz`,
+  ...fields,
+});
+
 export interface SeededPublication {
   readonly state: PublicationState;
   readonly fence?: number;
@@ -127,8 +168,8 @@ export async function insertPublication(
   await superuser.query(
     `insert into publications (tenant_id, id, post_id, revision_id, target_id, cycle, state, fence, holder,
       approved_hash, due_at, send_at, absent_reads, find_tries, profile_id, platform, policy_version)
-    select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13, profile_id, 'linkedin', 1
-    from targets where id = $5`,
+    select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13, t.profile_id, f.platform, 1
+    from targets t join profiles f on f.id = t.profile_id where t.id = $5`,
     [
       ...[tenantId, id, postId, revisionId, targetId, row.cycle ?? 1, row.state, row.fence ?? 1],
       ...[row.state === 'ARMED' ? 'mine' : null, row.hash ?? 'p', row.dueAt ?? new Date(0)],

@@ -5,19 +5,21 @@ import {
   type ArmInput,
   armPublication,
   disarmPublications,
-  type ReleaseInput,
   releasePublication,
   settlePublication,
 } from '../../db/publications.ts';
 import { forTenant } from '../../db/tenant-database.ts';
 import { exclusiveStates, movePublication, publicationStates } from '../../domain/publication.ts';
 import {
+  armInput as armInputOf,
+  due,
   eventTypesOf,
   type Fixture,
   insertPost,
   insertPosts,
   insertPublication,
   poolFor,
+  releaseInput,
   rowOf,
   type SeededPost,
   seededRandom,
@@ -31,19 +33,7 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.stop());
 
-const due = new Date('2026-05-04T09:00:00.123Z');
-const armInput = (post: SeededPost, fields: Partial<ArmInput> = {}): ArmInput => ({
-  ...{ postId: post.postId, targetId: post.targetId, revisionId: post.revisionId },
-  ...{ cycle: 1, holder: 'mine', runId: 'run-1', version: 5, approvedHash: 'p', dueAt: due, handle: null },
-  ...{ profileId: fixture.profileId, platform: 'linkedin', policyVersion: 1, admittedAt: null, buckets: [] },
-  ...{ now: due, armUntil: due },
-  ...fields,
-});
-const releaseInput = (publicationId: string, fields: Partial<ReleaseInput> = {}): ReleaseInput => ({
-  ...{ publicationId, fence: 1, approvedHash: 'p', dueAt: due, sendAt: due, commitTimeoutMs: 10_000 },
-  now: sql<Date>`${due.toISOString()}::timestamptz`,
-  ...fields,
-});
+const armInput = (post: SeededPost, fields: Partial<ArmInput> = {}) => armInputOf(fixture, post, fields);
 const disarmInput = (post: SeededPost, fields: { version?: number; runId?: string; all?: boolean } = {}) => ({
   ...{ postId: post.postId, targetIds: [post.targetId], runId: fields.runId ?? 'run-1' },
   ...{ version: fields.version ?? 6, allOrNothing: fields.all ?? true },
