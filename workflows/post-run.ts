@@ -18,7 +18,10 @@ export class PostRun {
   #changes = 0;
   /** Changes that are not in the rows yet: the run must not end before them. */
   #unwritten = 0;
+  /** One command at a time. */
   readonly #mutex = new Mutex();
+  /** One local activity at a time. */
+  readonly #nearby = new Mutex();
   readonly #view = new OperatorView();
   /** The publishing of each target under way, so that a command can end it. */
   readonly #attempts = new Map<string, CancellationScope>();
@@ -52,7 +55,10 @@ export class PostRun {
   async refreshConditions(): Promise<void> {
     this.#isStale = false;
     const { tenantId, postId, policyVersion } = this.#state;
-    const conditions = await lookUpConditions({ tenantId, postId, knownVersion: policyVersion });
+    const conditions = await lookUpConditions(
+      { tenantId, postId, knownVersion: policyVersion },
+      this.#nearby,
+    );
     const change = applyConditions(this.#state, conditions, Date.now());
     if (change) await this.commit(change);
   }
@@ -110,7 +116,7 @@ export class PostRun {
     const projection = { state: { ...this.#state, commands: [] }, readiness, timeline, decisions };
     this.#unwritten += 1;
     // What the state says reaches the rows, also when a command ends the attempt that said it.
-    const mark = await CancellationScope.nonCancellable(() => project(projection));
+    const mark = await CancellationScope.nonCancellable(() => project(projection, this.#nearby));
     this.#unwritten -= 1;
     const known = this.#state.holds.map(({ holdId }) => holdId).sort();
     if (mark.policyVersion > this.#state.policyVersion || mark.holdIds.join() !== known.join())
@@ -153,13 +159,10 @@ export class PostRun {
   async takeBackRow(targetId: string): Promise<boolean> {
     const { tenantId, postId } = this.#state;
     const version = this.#state.version + 1;
-    const { sendingTargetIds } = await disarm({
-      tenantId,
-      postId,
-      targetIds: [targetId],
-      version,
-      allOrNothing: true,
-    });
+    const { sendingTargetIds } = await disarm(
+      { tenantId, postId, targetIds: [targetId], version, allOrNothing: true },
+      this.#nearby,
+    );
     this.#state = { ...this.#state, version: Math.max(version, this.#state.version) };
     return sendingTargetIds.length === 0;
   }
@@ -219,7 +222,7 @@ export class PostRun {
     }
     const { tenantId, targets } = this.#state;
     const member = await CancellationScope.nonCancellable(() =>
-      lookUpMember({ tenantId, memberId: command.actor.memberId }),
+      lookUpMember({ tenantId, memberId: command.actor.memberId }, this.#nearby),
     );
     const profileIds = targets.map((target) => target.profileId);
     if (!member || !mayCommand(member, command.kind, profileIds)) {
@@ -257,7 +260,7 @@ export class PostRun {
     const { targetId, resolution, permalink } = command;
     if (resolution === 'resend') return;
     const { tenantId, postId } = this.#state;
-    const row = await resolveRow({ tenantId, postId, targetId, resolution, permalink });
+    const row = await resolveRow({ tenantId, postId, targetId, resolution, permalink }, this.#nearby);
     if (row.kind !== 'published' || resolution === 'published') return;
     const { publicId, publishedAtMs } = row;
     await this.setTarget(targetId, {
@@ -273,7 +276,10 @@ export class PostRun {
     const targetIds = armed.map((target) => target.targetId);
     const version = this.#state.version + 1;
     const allOrNothing = command.kind !== 'cancel';
-    const { sendingTargetIds } = await disarm({ tenantId, postId, targetIds, version, allOrNothing });
+    const { sendingTargetIds } = await disarm(
+      { tenantId, postId, targetIds, version, allOrNothing },
+      this.#nearby,
+    );
     if (allOrNothing && sendingTargetIds.length > 0)
       throw refusal('already-publishing', 'A target is being sent; nothing was changed');
     const taken = targetIds.filter((targetId) => !sendingTargetIds.includes(targetId));

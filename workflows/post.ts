@@ -8,6 +8,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { nextAlarmAtMs } from '../domain/alarms.ts';
+import type { Change } from '../domain/change.ts';
 import type { Command } from '../domain/commands.ts';
 import { prepareLeadMs } from '../domain/leads.ts';
 import { dueOf, newPostState, type PostState, type TargetState } from '../domain/post-state.ts';
@@ -30,14 +31,17 @@ import { prepare, publish, tellLate } from './publish-target.ts';
  */
 export async function postWorkflow(input: PostWorkflowInput): Promise<PostOutcome> {
   const { carried, settings } = input;
+  // Opened before anybody is heard: after a reset to the beginning, commands come with the very first task.
+  const opening = carried ? null : openPost(newPostState(input.post), input.submittedBy, Date.now());
   // What a run was carried on with may be old: it looks around first.
-  const post = new PostRun(carried ?? newPostState(input.post), settings, carried !== undefined);
+  const post = new PostRun(carried ?? opening!.state, settings, carried !== undefined);
   listen(post, input.settings);
-  return CancellationScope.nonCancellable(() => live(post, input));
+  return CancellationScope.nonCancellable(() => live(post, input, opening));
 }
 
-async function live(post: PostRun, input: PostWorkflowInput): Promise<PostOutcome> {
-  if (!input.carried) await post.commit(openPost(post.state, input.submittedBy, Date.now()));
+async function live(post: PostRun, input: PostWorkflowInput, opening: Change | null): Promise<PostOutcome> {
+  // A command that came first has changed the state already: what is written is the state as it is.
+  if (opening) await post.commit({ ...opening, state: post.state });
   while (!post.isOver) {
     if (post.isStale) await post.refreshConditions();
     if (await post.ringAlarms()) continue;

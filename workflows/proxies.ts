@@ -7,6 +7,7 @@ import {
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import { releaseTaskQueue } from './ids.ts';
+import type { Mutex } from './mutex.ts';
 
 /** Rows of our own: short, repeatable, retried for as long as the database is away. */
 const rows = {
@@ -24,22 +25,27 @@ export const { armTarget } = proxyActivities<Activities>({ ...rows, heartbeatTim
 
 /**
  * The same as local activities: the row is written before a command answers, at one history event instead of six.
- * Bounded at 2 s: with the database away each retry of a local activity would cost workflow tasks.
+ * Bounded at 2 s: with the database away each retry of a local activity would cost workflow tasks. By this bound alone:
+ * an equal one for each attempt would race with it, and start another attempt when it wins.
  */
 const local = proxyLocalActivities<Activities>({
-  startToCloseTimeout: '2s',
   scheduleToCloseTimeout: '2s',
   retry: { initialInterval: '100ms', maximumInterval: '500ms' },
 });
 
-/** Runs a local activity, and hands over to the normal one when it cannot finish in time. */
+/**
+ * Runs a local activity, and hands over to the normal one when it cannot finish in time. Never two at once in a run:
+ * they would resolve in the order in which they end, replayed in the order in which they began, and what follows each
+ * would change places. Source: https://github.com/temporalio/sdk-python/issues/1578 (read 2026-11-21), of the core that
+ * this SDK shares.
+ */
 function localFirst<Input, Result>(
   nearby: (input: Input) => Promise<Result>,
   remote: (input: Input) => Promise<Result>,
-): (input: Input) => Promise<Result> {
-  return async (input) => {
+): (input: Input, oneAtATime: Mutex) => Promise<Result> {
+  return async (input, oneAtATime) => {
     try {
-      return await nearby(input);
+      return await oneAtATime.run(() => nearby(input));
     } catch (error) {
       if (!isGivenUp(error)) throw error;
       return remote(input);

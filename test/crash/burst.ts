@@ -19,17 +19,14 @@ interface Draft {
 }
 
 /**
- * Makes commands ready to be sent at the moment when a server is killed: for each kind one post to be created and
- * approved, and one to be approved. Every client sends the same request under the same key until it is answered, as the
- * interface asks of it; the answers must add up to one post each. Call what it answers to send them all.
+ * Makes commands ready to be sent at the moment when a server is killed: for each kind posts to be created, and
+ * posts that are there, all to be published now. Every client sends the same request under the same key until it is
+ * answered, as the interface asks of it; the answers must add up to one post each. Call what this answers to send them.
  */
 export async function prepareBurst(stage: Stage): Promise<() => Promise<BurstAnswers>> {
   const drafts: Draft[] = await eachOf(
-    kinds.flatMap((kind) => [
-      { kind, exists: false },
-      { kind, exists: true },
-    ]),
-    3,
+    kinds.flatMap((kind) => [true, false, true, false].map((exists) => ({ kind, exists }))),
+    4,
     async ({ kind, exists }) => {
       const profile = await stage.tenant.connect(kind);
       const draft = { kind, profile, copy: `in flight ${kind} ${randomUUID()}` };
@@ -46,21 +43,21 @@ export async function prepareBurst(stage: Stage): Promise<() => Promise<BurstAns
 async function seeThrough(stage: Stage, draft: Draft, undocumented: string[]): Promise<StagedPost> {
   const { kind, profile, copy } = draft;
   const postId = draft.postId ?? (await create(stage, draft, undocumented));
-  await approve(stage, postId, undocumented);
+  await publishNow(stage, postId, undocumented);
   return { ...{ point: 'before-claim', way: 'in-flight' }, kind, postId, profile, copy };
 }
 
 async function create(stage: Stage, draft: Draft, undocumented: string[]): Promise<string> {
-  const body = newPostBody(stage, draft, new Date(Date.now() + 30_000));
+  const body = newPostBody(stage, draft, null);
   const reply = await sendUntilAnswered(stage.tenant.author, '/posts', body, undocumented);
   if (reply.status !== 201) throw new Error(`A post was refused: ${reply.text}`);
   return reply.body.id;
 }
 
-async function approve(stage: Stage, postId: string, undocumented: string[]): Promise<void> {
+async function publishNow(stage: Stage, postId: string, undocumented: string[]): Promise<void> {
   const { reviewer } = stage.tenant;
   const { gates } = await within(60_000, 'a read', () => readPost(reviewer, postId));
-  const body = { gate: 'publish', verdict: 'approve', hash: gates.publish.hash };
-  const reply = await sendUntilAnswered(reviewer, `/posts/${postId}/decisions`, body, undocumented);
-  if (reply.status !== 200) throw new Error(`An approval was refused: ${reply.text}`);
+  const body = { hash: gates.publish.hash };
+  const reply = await sendUntilAnswered(reviewer, `/posts/${postId}/publish-now`, body, undocumented);
+  if (reply.status !== 200) throw new Error(`Publishing now was refused: ${reply.text}`);
 }

@@ -68,7 +68,7 @@ const rowQuery = `
 export async function gatherFacts(
   stage: Stage,
   post: StagedPost,
-  { recoveredAtMs, settledAtMs }: { recoveredAtMs: number; settledAtMs: number | undefined },
+  given: { recoveredAtMs: number; settledAtMs: number | undefined; isEnded?: boolean },
 ): Promise<PostFacts> {
   const { live } = stage;
   const [rows, entries, commits, runPhase] = await Promise.all([
@@ -78,6 +78,7 @@ export async function gatherFacts(
     phaseOfRun(stage, post.postId),
   ]);
   const row = rows[0]!;
+  const { recoveredAtMs, settledAtMs, isEnded = false } = given;
   const fromMs = Math.max(recoveredAtMs, row.due_at.getTime());
   const settledAfterSeconds = settledAtMs === undefined ? null : Math.max(0, settledAtMs - fromMs) / 1_000;
   return {
@@ -90,6 +91,7 @@ export async function gatherFacts(
     target: { phase: row.phase, publicId: row.target_public_id },
     publication: row.state === null ? null : { state: row.state, publicId: row.publication_public_id },
     runPhase,
+    isEnded,
   };
 }
 

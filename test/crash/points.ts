@@ -18,7 +18,8 @@ export type Point = (typeof points)[number];
 export const victims = ['worker-killed', 'worker-stopped', 'api', 'temporal', 'postgres'] as const;
 export const operatorActions = ['reset', 'terminate'] as const;
 export type Victim = (typeof victims)[number];
-export type Blow = Victim | (typeof operatorActions)[number];
+export type OperatorAction = (typeof operatorActions)[number];
+export type Blow = Victim | OperatorAction;
 
 /** One kind of account for each way in which doubt is settled: a single-use handle, a look-up, and not at all. */
 export const kinds = ['business', 'organization', 'member'] as const satisfies AccountKind[];
@@ -27,9 +28,10 @@ export type Kind = (typeof kinds)[number];
 /**
  * How a post is held at its point. `parked`: at the failpoint. `waiting`: its release waits for the due time, as armed
  * posts mostly do. `delayed`: the platform accepts late and then answers. `accepted`: it has accepted and says nothing.
- * `ignored`: it has not, and says nothing. `in-flight`: the command that leads to it is under way.
+ * `ignored`: it has not, and says nothing. `in-flight`: the command that leads to it is under way. `over`: not held, its
+ * run has come to its end.
  */
-export type Way = 'parked' | 'waiting' | 'delayed' | 'accepted' | 'ignored' | 'in-flight';
+export type Way = 'parked' | 'waiting' | 'delayed' | 'accepted' | 'ignored' | 'in-flight' | 'over';
 
 const waysOf: Record<Point, readonly Way[]> = {
   'before-claim': ['parked'],
@@ -76,7 +78,7 @@ export function planPosts({ points: chosen, copies, random }: Plan): PlannedPost
   return shuffled(planned, random);
 }
 
-function shuffled<Item>(items: readonly Item[], random: () => number): Item[] {
+export function shuffled<Item>(items: readonly Item[], random: () => number): Item[] {
   return items
     .map((item) => ({ item, at: random() }))
     .sort((one, other) => one.at - other.at)

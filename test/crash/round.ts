@@ -64,9 +64,6 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
   }
 }
 
-/** How long a post of a burst may still have to wait for its due time when its client has its answer. */
-const burstDueMs = 30_000;
-
 async function judgeAll(
   stage: Stage,
   posts: readonly StagedPost[],
@@ -77,10 +74,7 @@ async function judgeAll(
   const watching = watchOutcomes(stage, posts, limitMs);
   const burst = await over;
   const inFlight = burst?.posts ?? [];
-  const settledAtMs = new Map([
-    ...(await watching),
-    ...(await watchOutcomes(stage, inFlight, limitMs + burstDueMs)),
-  ]);
+  const settledAtMs = new Map([...(await watching), ...(await watchOutcomes(stage, inFlight, limitMs))]);
   // What was on its way when the last outcome was written still arrives.
   await sleep(3_000);
   const heldIds = new Set([...posts.filter((_, index) => held[index]), ...inFlight].map((one) => one.postId));

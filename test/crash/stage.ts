@@ -80,9 +80,14 @@ const operationOf = (kind: Kind): string =>
 export const newPostBody = (
   stage: Stage,
   post: { kind: Kind; profile: ConnectedProfile; copy: string },
-  dueAt: Date,
+  dueAt: Date | null,
 ) => ({
-  ...{ copy: post.copy, targets: [{ profileId: post.profile.id }], submit: true, dueAt: dueAt.toISOString() },
+  ...{
+    copy: post.copy,
+    targets: [{ profileId: post.profile.id }],
+    submit: true,
+    dueAt: dueAt?.toISOString(),
+  },
   ...(post.kind === 'business'
     ? { type: 'SINGLE_IMAGE', media: [{ mediaId: stage.mediaId, altText: 'One colour' }] }
     : { type: 'TEXT_ONLY' }),
@@ -133,6 +138,7 @@ export async function commitsOf(
 
 /** Whether the post is held where it was meant to be, at this moment. */
 export async function isHeld(stage: Stage, post: StagedPost): Promise<boolean> {
+  if (post.way === 'over') return true;
   if (post.way === 'parked') return stage.parking.isParked(post.postId);
   if (post.way === 'waiting') return (await publicationStateOf(stage, post.postId)) === 'ARMED';
   return (await commitsOf(stage, post)).some((request) => !request.answered);
@@ -144,7 +150,8 @@ async function publicationStateOf({ live }: Stage, postId: string): Promise<stri
 }
 
 /** Those that must be held last: time runs for them from when they get there. */
-const isFleeting = ({ point, way }: PlannedPost): boolean => way !== 'parked' || point === 'sending';
+const isFleeting = ({ point, way }: PlannedPost): boolean =>
+  point === 'sending' || (way !== 'parked' && way !== 'over');
 
 const minuteMs = 60_000;
 

@@ -16,6 +16,8 @@ export interface PostFacts {
   readonly publication: { readonly state: string; readonly publicId: string | null } | null;
   /** The target's phase as the run says it. */
   readonly runPhase: string;
+  /** Whether an operator ended the run: then nobody goes on with it, and it must say so. */
+  readonly isEnded: boolean;
   /** From when everything was there again to the outcome, in seconds; `null`: none within the time given. */
   readonly settledAfterSeconds: number | null;
 }
@@ -50,19 +52,27 @@ export function judge(facts: PostFacts): readonly Finding[] {
   return findings;
 }
 
-/** A post must end as published; as unconfirmed only where its platform cannot be asked and there is cause for doubt. */
-function isLost({ kind, point, status, ledger }: PostFacts): boolean {
+/** A post must end as published; as unconfirmed only where nobody can ask its platform and there is cause for doubt. */
+function isLost({ kind, point, status, ledger, isEnded }: PostFacts): boolean {
   if (status === 'PUBLISHED') return ledger.length === 0;
-  const mayBeDoubtful = kind === 'member' && doubtful.includes(point);
-  return !(status === 'UNCONFIRMED' && mayBeDoubtful);
+  if (isEnded && status === 'FAILED') return ledger.length > 0;
+  const nobodyCanAsk = kind === 'member' || isEnded;
+  return !(status === 'UNCONFIRMED' && nobodyCanAsk && doubtful.includes(point));
 }
 
 /** Places where what we say differs from the ledger, or from ourselves. */
-function* untruths({ status, ledger, target, publication, runPhase }: PostFacts): Generator<string> {
+function* untruths(facts: PostFacts): Generator<string> {
+  const { status, ledger, target, publication, runPhase, isEnded } = facts;
   const publicIds = ledger.map((entry) => entry.publicId);
   if (target.phase !== status) yield `the post is ${status}, its target ${target.phase}`;
-  if (runPhase !== target.phase) yield `the run says ${runPhase}, the row ${target.phase}`;
-  if (publication?.state !== status) yield `the post is ${status}, its publication ${publication?.state}`;
+  if (runPhase !== target.phase && !isEnded) yield `the run says ${runPhase}, the row ${target.phase}`;
+  // A sender that was given up and came back has written its receipt, which whoever settles the post is told.
+  const isLateReceipt = status === 'UNCONFIRMED' && publication?.state === 'PUBLISHED';
+  // Of a run that was ended, the publication stays as it was.
+  if (publication?.state !== status && !isLateReceipt && (!isEnded || status === 'PUBLISHED'))
+    yield `the post is ${status}, its publication ${publication?.state}`;
+  if (isLateReceipt && !publicIds.includes(publication.publicId ?? ''))
+    yield `the publication's late receipt ${publication.publicId} is not the platform's`;
   if (status !== 'PUBLISHED') return;
   for (const [where, publicId] of [
     ['target', target.publicId],
