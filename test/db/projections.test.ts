@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { insertHold } from '../../db/holds.ts';
 import { listPosts } from '../../db/post-list.ts';
+import { setDueWallClock, setTargetWallClock } from '../../db/posts.ts';
 import { type Projection, projectPost } from '../../db/projections.ts';
-import { forTenant } from '../../db/tenant-database.ts';
+import { forTenant, inTransaction } from '../../db/tenant-database.ts';
+import { bumpPoliciesVersion } from '../../db/tenants.ts';
 import type { DecisionRecord, TimelineEntry } from '../../domain/commands.ts';
 import { evaluate } from '../../domain/lifecycle.ts';
 import { resolvePostPolicy } from '../../domain/policy.ts';
@@ -204,6 +207,121 @@ describe('the timeline and the decisions', () => {
     expect(await eventTypesOf(fixture, post.postId)).toEqual(['post.scheduled']);
     expect(await decisionsOf(post)).toHaveLength(1);
     expect((await seen(post)).at).toEqual([1, 5]);
+  });
+});
+
+describe('due times and the clocks they came from', () => {
+  const clocks = { due_local: '2026-05-04T11:00', due_zone: 'Europe/Berlin' };
+  const set = (table: 'posts' | 'targets', id: string, dueAtMs: number | null) =>
+    fixture.superuser.query(
+      `update ${table} set due_at = $2, due_local = '${clocks.due_local}', due_zone = '${clocks.due_zone}' where id = $1`,
+      [id, dueAtMs === null ? null : new Date(dueAtMs)],
+    );
+
+  it('stay together while the instant stays', async () => {
+    const post = await insertPost(fixture);
+    await set('posts', post.postId, at);
+    await set('targets', post.targetId, at + 1);
+    await project(withTarget(stateOf(post, { dueAtMs: at }), { dueAtMs: at + 1 }));
+    expect(await rowOf(fixture, 'posts', post.postId)).toMatchObject({ due_at: new Date(at), ...clocks });
+    expect(await rowOf(fixture, 'targets', post.targetId)).toMatchObject({
+      ...{ due_at: new Date(at + 1), ...clocks },
+    });
+  });
+
+  it.each([at + 7, null])('part when the run has been told another instant: %s', async (dueAtMs) => {
+    const post = await insertPost(fixture);
+    await set('posts', post.postId, at);
+    await set('targets', post.targetId, at);
+    await project(withTarget(stateOf(post, { dueAtMs }), { dueAtMs }));
+    const moved = { due_at: dueAtMs === null ? null : new Date(dueAtMs), due_local: null, due_zone: null };
+    expect(await rowOf(fixture, 'posts', post.postId)).toMatchObject(moved);
+    expect(await rowOf(fixture, 'targets', post.targetId)).toMatchObject(moved);
+  });
+
+  it('are taken from what a caller said only where the run has that instant', async () => {
+    const post = await insertPost(fixture);
+    await project(withTarget(stateOf(post, { dueAtMs: at }), { dueAtMs: at + 1 }));
+    const due = (atMs: number) => ({
+      dueAt: new Date(atMs),
+      dueLocal: clocks.due_local,
+      dueZone: clocks.due_zone,
+    });
+    const [unset, isSet] = [{ due_local: null, due_zone: null }, clocks];
+    await setDueWallClock(fixture.api, post.postId, due(at + 9));
+    await setTargetWallClock(fixture.api, post.targetId, due(at + 9));
+    expect(await rowOf(fixture, 'posts', post.postId)).toMatchObject(unset);
+    expect(await rowOf(fixture, 'targets', post.targetId)).toMatchObject(unset);
+    await setDueWallClock(fixture.api, post.postId, due(at));
+    await setTargetWallClock(fixture.api, post.targetId, due(at + 1));
+    expect(await rowOf(fixture, 'posts', post.postId)).toMatchObject(isSet);
+    expect(await rowOf(fixture, 'targets', post.targetId)).toMatchObject(isSet);
+  });
+});
+
+describe('a withdrawn draft', () => {
+  it('takes the withdrawal, and keeps what is edited on its row from then on', async () => {
+    const post = await insertPost(fixture);
+    await project(withTarget(stateOf(post, { dueAtMs: at }), { dueAtMs: at }));
+    const draft = withTarget(stateOf(post, { version: 2, draft: true, dueAtMs: at }), { dueAtMs: at });
+    await project(draft);
+    expect(await rowOf(fixture, 'posts', post.postId)).toMatchObject({
+      ...{ status: 'DRAFT', due_at: new Date(at) },
+      blocked_on: [{ code: 'submit' }],
+    });
+    const edited = {
+      ...{ revision_id: randomUUID(), revision_number: 2, copy: 'Second thoughts' },
+      ...{ due_at: new Date(at + 5), due_local: '2026-05-04T11:00', due_zone: 'Europe/Berlin' },
+    };
+    await fixture.superuser.query(
+      `update posts set revision_id = $2, revision_number = 2, copy = $3, due_at = $4, due_local = $5, due_zone = $6,
+        blocked_on = '[]' where id = $1`,
+      [post.postId, edited.revision_id, edited.copy, edited.due_at, edited.due_local, edited.due_zone],
+    );
+    await fixture.superuser.query('update targets set due_at = $2 where id = $1', [
+      post.targetId,
+      new Date(at + 6),
+    ]);
+    await project({ ...draft, version: 3 });
+    expect(await rowOf(fixture, 'posts', post.postId)).toMatchObject({
+      ...{ projection_version: 3, status: 'DRAFT', blocked_on: [] },
+      ...edited,
+    });
+    expect(await rowOf(fixture, 'targets', post.targetId)).toMatchObject({ due_at: new Date(at + 6) });
+    await project({ ...draft, version: 4, cancelledAtMs: at });
+    expect(await rowOf(fixture, 'posts', post.postId)).toMatchObject({ status: 'CANCELLED', ...edited });
+  });
+});
+
+describe('what a run learns from writing', () => {
+  it('is the version of the policies and the holds on its post', async () => {
+    const post = await insertPost(fixture);
+    expect(await project(stateOf(post))).toEqual({ policyVersion: 1, holdIds: [] });
+    const id = randomUUID();
+    const { tenantId, memberId } = fixture;
+    await inTransaction(fixture.api, async (transaction) => {
+      const by = { reason: 'Storm', placed_by: memberId, placed_by_name: 'Ada' };
+      await insertHold(transaction, { id, scope: 'platform', profile_id: null, platform: 'linkedin', ...by });
+      await bumpPoliciesVersion(transaction, tenantId);
+    });
+    expect(await project(stateOf(post))).toEqual({ policyVersion: 2, holdIds: [id] });
+  });
+
+  it('leaves with an escalated gate who may decide from then on', async () => {
+    const post = await insertPost(fixture);
+    const [deciders, escalateTo] = [
+      { roles: ['graphic_designer'], memberIds: [] },
+      { roles: ['tenant_admin'], memberIds: [] },
+    ] as const;
+    const policy = resolvePostPolicy([[{ content: { deciders, escalateTo } }]]);
+    const state = stateOf(post, { policy });
+    const decidersShown = async () =>
+      (await rowOf(fixture, 'posts', post.postId)).open_gate_detail.decidersOfAll[0].roles;
+    await project(state);
+    expect(await decidersShown()).toEqual(['graphic_designer']);
+    const content = { ...state.gates.content, escalatedAtMs: at };
+    await project({ ...state, version: 2, gates: { ...state.gates, content } });
+    expect(await decidersShown()).toEqual(['graphic_designer', 'tenant_admin']);
   });
 });
 
