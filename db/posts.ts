@@ -84,7 +84,10 @@ export interface PossibleDuplicate {
 /** How long a post stays of interest to those that would say the same again. */
 const duplicateDays = 30;
 
-/** Posts of the last 30 days whose present revision shows the same on a profile of this one's; at most 20. */
+/**
+ * Posts written or due in the last 30 days, or still to come, whose present revision shows the same on a profile of this
+ * one's; at most 20.
+ */
 export async function listPossibleDuplicates(
   database: TenantExecutor,
   post: { postId: string; revisionId: string },
@@ -104,7 +107,9 @@ export async function listPossibleDuplicates(
     .where('mine.revision_id', '=', post.revisionId)
     .where('posts.id', '!=', post.postId)
     .where('posts.status', 'not in', ['CANCELLED', 'EXPIRED'])
-    .where(sql<boolean>`posts.created_at > clock_timestamp() - make_interval(days => ${duplicateDays})`)
+    .where(
+      sql<boolean>`greatest(posts.created_at, posts.due_at) > clock_timestamp() - make_interval(days => ${duplicateDays})`,
+    )
     .orderBy('posts.created_at', 'desc')
     .limit(20);
   return (scope ? found.where(withinScope(scope)) : found).execute();
