@@ -33,8 +33,9 @@ export async function seedArmed(pool: pg.Pool, tenantId: string, count: number):
         select $1, target_id, post_id, $3::uuid, 0, 'ARMING' from seeds
       )
       insert into publications (tenant_id, id, post_id, revision_id, target_id, cycle, state, fence, holder,
-        approved_hash, due_at)
-      select $1, id, post_id, revision_id, target_id, 1, 'ARMED', $6::int, 'bench', $5, $7::timestamptz from seeds
+        approved_hash, due_at, send_at, profile_id, platform, policy_version)
+      select $1, id, post_id, revision_id, target_id, 1, 'ARMED', $6::int, 'bench', $5, $7::timestamptz, $7, $3,
+        'linkedin', (select policies_version from tenants where id = $1) from seeds
       returning id`,
       [tenantId, memberId, profileId, count, seeded.approvedHash, seeded.fence, seeded.dueAt],
     );

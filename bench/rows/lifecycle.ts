@@ -27,6 +27,8 @@ import {
 } from './support.ts';
 
 const concurrency = 50;
+/** So many that the rate of none of them is reached. */
+const manyProfiles = 200;
 
 export const lifecycleRow: Row = {
   name: 'lifecycle',
@@ -45,7 +47,7 @@ async function measure({ options, servers, report }: BenchContext): Promise<RowF
   const product = await startProduct(servers);
   const seen: Seen[] = [];
   return stopAfter([floor, product], async () => {
-    const tenant = await createTenant(product, { policy: threeApprovals });
+    const tenant = await createTenant(product, { profiles: manyProfiles, policy: threeApprovals });
     await runFloor(floor, 50);
     await runService(product, tenant, 50, []);
     const rounds = await interleave({
@@ -95,6 +97,9 @@ async function runFloor({ client, processes }: FloorWorkflows, count: number): P
   return { figures, noise: seen.noise };
 }
 
+/** Posts go round all profiles, over all rounds. */
+let created = 0;
+
 async function runService(
   product: Product,
   tenant: BenchTenant,
@@ -103,8 +108,8 @@ async function runService(
 ): Promise<Reading> {
   const outcomes = createOutcomes(product.pool);
   const { value, seen } = await watch(product.processes, () =>
-    closedLoop({ count, concurrency }, async (index) => {
-      const post = await createText(product, tenant, { index });
+    closedLoop({ count, concurrency }, async () => {
+      const post = await createText(product, tenant, { index: created++ });
       await approve(product, tenant.reviewer, post, 'content');
       await approve(product, tenant.reviewer, post, 'publish');
       await product.caller.call({
