@@ -19,7 +19,8 @@ export interface Cell {
  * looked at.
  */
 export async function playCell(stage: Stage, cell: Cell): Promise<Observation> {
-  const cast = await castPosts(stage, createCaller(stage.live.api.url));
+  const before = createCaller(stage.live.api.url);
+  const [usual, cast] = await Promise.all([playCanary(stage, before), castPosts(stage, before)]);
   const caller = createCaller(stage.live.api.url);
   const bad = new AbortController();
   const poisonedBefore = cell.proxy.poisonedCount();
@@ -37,6 +38,7 @@ export async function playCell(stage: Stage, cell: Cell): Promise<Observation> {
     commands: await Promise.all(acted.said.map((said) => observeCommand(stage, caller, said))),
     readiness: [...readiness, ...recovery.readiness],
     healthyAfterMs: recovery.healthyAfterMs,
+    usualMs: usual.tookMs,
   };
 }
 
@@ -116,19 +118,24 @@ const recoveryWatchedMs = 30_000;
 /** Healthy is: the interface says that it is ready, and a new post goes all the way out. */
 async function recover(stage: Stage, caller: Caller, { check }: Cell): Promise<Recovery> {
   const healedAt = performance.now();
-  const [ready, { post, status }] = await Promise.all([
-    untilReady(stage.live.api.url),
-    createAndDecide(stage, caller).then(async ({ post }) => ({
-      post,
-      status: await untilStatus(stage, post, recoveryWatchedMs),
-    })),
-  ]);
-  const isHealthy = ready.status === 200 && status === 'PUBLISHED';
+  const [ready, canary] = await Promise.all([untilReady(stage.live.api.url), playCanary(stage, caller)]);
+  const isHealthy = ready.status === 200 && canary.status === 'PUBLISHED';
   return {
     healthyAfterMs: isHealthy ? performance.now() - healedAt : null,
     readiness: [{ ...ready, check, isUsable: true }],
-    post,
+    post: canary.post,
   };
+}
+
+/** One post from nothing to its end. */
+async function playCanary(
+  stage: Stage,
+  caller: Caller,
+): Promise<{ post: CastPost; status: string; tookMs: number }> {
+  const startedAt = performance.now();
+  const { post } = await createAndDecide(stage, caller);
+  const status = await untilStatus(stage, post, recoveryWatchedMs);
+  return { post, status, tookMs: performance.now() - startedAt };
 }
 
 async function untilReady(apiUrl: string): ReturnType<typeof askReadiness> {

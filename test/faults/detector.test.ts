@@ -44,6 +44,7 @@ const well: Observation = {
     { ...readiness, isUsable: null },
   ],
   healthyAfterMs: 800,
+  usualMs: 300,
 };
 
 test('finds nothing where all is as documented', () => {
@@ -103,7 +104,7 @@ test.each<[string, Partial<Observation>]>([
     { readiness: [{ ...readiness, status: 200, states: { ...allOk, postgres: 'failed' } }] },
   ],
   ['The process says that it is not alive', { readiness: [{ ...readiness, isAlive: false }] }],
-  ['It became healthy again only after 10001 ms', { healthyAfterMs: 10_001 }],
+  ['It became healthy again 10001 ms late', { healthyAfterMs: 10_301 }],
   ['It did not become healthy again', { healthyAfterMs: null }],
 ])('finds: %s', (violation, planted) => {
   expect(findViolations({ ...well, ...planted })).toEqual([violation]);
