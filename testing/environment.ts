@@ -1,13 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { DataConverter, PayloadCodec } from '@temporalio/common';
-import proto from '@temporalio/proto';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type pg from 'pg';
 import { createEnvelopes, type Envelopes } from '../adapters/secrets/envelope.ts';
 import { createPayloadCodec } from '../adapters/secrets/payload-codec.ts';
 import { createObjectStorage, type ObjectStorage } from '../adapters/storage/s3.ts';
-import { searchAttributeTypes } from '../cli/search-attributes.ts';
 import { createDataConverter, payloadKeys } from '../cli/wiring.ts';
 import { openPool } from '../db/pool.ts';
 import { type Sandbox, startSandbox } from '../sandbox/server.ts';
@@ -16,6 +14,7 @@ import { cloneDatabase, type Database } from './database.ts';
 import { registerNamespace } from './namespace.ts';
 import type { Servers, TimeMode } from './servers.ts';
 import { createStops, type Stops } from './stops.ts';
+import { startTestServer } from './test-server.ts';
 
 export interface Keyring {
   readonly currentKeyId: string;
@@ -71,8 +70,7 @@ async function startParts(options: EnvironmentOptions, stops: Stops): Promise<En
   const apiPool = openTestPool(stops, database.apiUrl, 'testing-api');
   const envelopes = createEnvelopes(GATEPOST_KEYS);
   const dataConverter = createDataConverter({ GATEPOST_KEYS }, pool, envelopes);
-  const temporal = await startTemporal(servers, mode, dataConverter);
-  stops.add(() => temporal.teardown());
+  const temporal = await startTemporal(servers, mode, dataConverter, stops);
   const time = mode === 'skipping' ? skippedTime(temporal) : realTime;
   await time.observe();
   const storage = createObjectStorage({ ...servers.s3, forcePathStyle: true });
@@ -97,53 +95,22 @@ async function startTemporal(
   servers: Servers,
   mode: TimeMode,
   dataConverter: DataConverter,
+  stops: Stops,
 ): Promise<TestWorkflowEnvironment> {
   const where = mode === 'real' ? servers.temporalAddress : servers.temporalTestServerPath;
   if (where === null) throw new Error(`The servers were started without those for ${mode} time`);
   // Not before something is going to use it: a runtime that nobody has used keeps its process alive.
   installQuietRuntime();
   if (mode === 'real') {
-    return TestWorkflowEnvironment.createFromExistingServer({
+    const environment = await TestWorkflowEnvironment.createFromExistingServer({
       address: where,
       namespace: await registerNamespace(where),
       client: { dataConverter },
     });
+    stops.add(() => environment.teardown());
+    return environment;
   }
-  const environment = await startPatiently(() =>
-    TestWorkflowEnvironment.createTimeSkipping({
-      server: { executable: { type: 'existing-path', path: where } },
-      client: { dataConverter },
-    }),
-  );
-  await addSearchAttributes(environment);
-  return environment;
-}
-
-/** The SDK gives the server five seconds to start, which a busy machine may not have: it is started again. */
-async function startPatiently<Started>(start: () => Promise<Started>): Promise<Started> {
-  for (let left = 5; ; left -= 1) {
-    try {
-      return await start();
-    } catch (error) {
-      const tooSlow = error instanceof Error && error.message.includes('did not start within');
-      if (!tooSlow || left === 0) throw error;
-    }
-  }
-}
-
-/** The time-skipping server starts without any. */
-async function addSearchAttributes({ connection, namespace }: TestWorkflowEnvironment): Promise<void> {
-  const types = proto.temporal.api.enums.v1.IndexedValueType;
-  const typeOf = {
-    Keyword: types.INDEXED_VALUE_TYPE_KEYWORD,
-    KeywordList: types.INDEXED_VALUE_TYPE_KEYWORD_LIST,
-    Datetime: types.INDEXED_VALUE_TYPE_DATETIME,
-  };
-  const entries = Object.entries(searchAttributeTypes).map(([name, type]) => [name, typeOf[type]]);
-  await connection.operatorService.addSearchAttributes({
-    namespace,
-    searchAttributes: Object.fromEntries(entries),
-  });
+  return startTestServer(where, dataConverter, stops);
 }
 
 /** Tests are read by people: only what goes wrong is worth a line. A runtime that is there already stays as it is. */

@@ -32,6 +32,8 @@ export interface ProcessOptions {
   stopSignal?: NodeJS.Signals | undefined;
   /** How long it may take to end before SIGKILL (default 10 s). */
   stopTimeoutMs?: number | undefined;
+  /** Whether it leads a process group of its own (default true); in ours, a Ctrl-C in the terminal ends it too. */
+  ownGroup?: boolean | undefined;
   /** Where to record it, so that the next start can stop it if we are killed (default: not recorded). */
   stateDir?: string | undefined;
   /** Gives up the start, and stops what was started. */
@@ -66,7 +68,7 @@ process.once('exit', () => {
 /**
  * Starts a child process and waits until it serves.
  *
- * The child leads its own process group, so that a Ctrl-C in the terminal reaches only us and the servers end in
+ * The child leads its own process group by default, so that a Ctrl-C in the terminal reaches only us and the servers end in
  * the order we choose. Throws StackError `process-exited` or `process-not-ready`, with the last log lines.
  */
 export async function startProcess(options: ProcessOptions): Promise<ManagedProcess> {
@@ -130,7 +132,7 @@ async function spawnIntoLog(options: ProcessOptions): Promise<ChildProcess> {
       cwd: options.cwd,
       env: options.env as NodeJS.ProcessEnv,
       stdio: ['ignore', log, log],
-      detached: true,
+      detached: options.ownGroup ?? true,
       ...(options.uid === undefined ? {} : { uid: options.uid }),
       ...(options.gid === undefined ? {} : { gid: options.gid }),
     });
