@@ -45,11 +45,13 @@ async function findWork(environment: Environment): Promise<string | null> {
     startTimeFilter: {},
   });
   const now = (await time.observe()).getTime();
-  for (const { execution } of open.executions ?? []) {
-    const work = await workOf(environment, execution!, now);
-    if (work) return `${execution!.workflowId} ${work}`;
-  }
-  return null;
+  const works = await Promise.all(
+    (open.executions ?? []).map(async ({ execution }) => {
+      const work = await workOf(environment, execution!, now);
+      return work && `${execution!.workflowId} ${work}`;
+    }),
+  );
+  return works.find((work) => work !== null) ?? null;
 }
 
 async function workOf(

@@ -51,13 +51,13 @@ export interface ServersOptions {
 }
 
 const isSource = import.meta.url.endsWith('.ts');
-const compiledFolder = fileURLToPath(new URL('../', import.meta.url));
+const rootFolder = fileURLToPath(new URL('../', import.meta.url));
 const sharedServersFile = 'GATEPOST_TEST_SERVERS';
 const addressSettings = ['DATABASE_URL', 'TEMPORAL_ADDRESS', 'S3_ENDPOINT'];
 
 const defaultCacheDir = (): string =>
   isSource
-    ? join(compiledFolder, '.cache')
+    ? join(rootFolder, '.cache')
     : join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'gatepost');
 
 /**
@@ -110,7 +110,7 @@ async function provideTestServer(options: Parameters<typeof provisionAll>[0]): P
 
 /** Sources are bundled when they have changed; compiled code carries its bundle. */
 const currentBundle = async (cacheDir: string): Promise<string> =>
-  isSource ? provideWorkflowBundle(cacheDir) : join(compiledFolder, 'workflow-bundle.js');
+  isSource ? provideWorkflowBundle(cacheDir) : join(rootFolder, 'workflow-bundle.js');
 
 const withoutAddresses = (environment: NodeJS.ProcessEnv): Readonly<Record<string, string | undefined>> =>
   Object.fromEntries(Object.entries(environment).filter(([name]) => !addressSettings.includes(name)));
