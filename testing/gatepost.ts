@@ -58,7 +58,7 @@ export interface GatepostOptions {
   readonly tokenPrefix?: string;
   /** Workers in this process (default true); without them something else must run the workflows. */
   readonly workers?: boolean;
-  /** How many runs stay in memory (default in skipped time 0: every task replays its whole history). */
+  /** How many runs stay in memory (default: as many as the SDK keeps). With 0 every task replays its whole history. */
   readonly maxCachedWorkflows?: number | undefined;
   /** Parts of the workers to replace, for tests of their failures. */
   readonly dependencies?: Partial<ActivityDependencies>;

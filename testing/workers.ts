@@ -13,9 +13,9 @@ export interface WorkersOptions {
   /** How long a platform may take to answer a commit (default: as in production). */
   readonly commitTimeoutMs?: number;
   /**
-   * How many runs stay in memory. Default in skipped time 0: every task replays its whole history, and code that is not
-   * deterministic shows at once. With several posts moving at the same instant the SDK loses tasks that way (it calls it
-   * a bug of its own): they need a cache.
+   * How many runs stay in memory (default: as many as the SDK keeps). With 0 every task replays its whole history, and code
+   * that is not deterministic shows at once; but with several posts moving at the same instant the SDK then loses tasks (it
+   * calls it a bug of its own).
    */
   readonly maxCachedWorkflows?: number | undefined;
   /** In place of the environment's own. */
@@ -53,7 +53,7 @@ export async function startWorkers(
       ...shared,
       taskQueue: mainTaskQueue,
       workflowBundle: { codePath: servers.workflowBundlePath },
-      maxCachedWorkflows: maxCachedWorkflows ?? (skips ? 0 : undefined),
+      maxCachedWorkflows,
     }),
     Worker.create({ ...shared, taskQueue: releaseTaskQueue }),
   ]);

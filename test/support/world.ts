@@ -69,7 +69,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const gatepost = await startGatepost({
     ...{ time: options.time, servers: testEndpoints(), keys: testKeys, tokenPrefix: canaryToken },
     ...{ workers: skipping, commitTimeoutMs: null, dependencies: options.dependencies },
-    maxCachedWorkflows: options.maxCachedWorkflows,
+    maxCachedWorkflows: options.maxCachedWorkflows ?? (skipping ? 0 : undefined),
   });
   const { environment, tenantId, people } = gatepost;
   const { database, pool, apiPool, sandbox, storage, envelopes, codec, temporal } = environment;
