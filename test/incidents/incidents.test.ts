@@ -65,8 +65,8 @@ afterEach(() => {
   failing = null;
 });
 afterAll(async () => {
-  await superuser.end();
-  await world.stop();
+  await superuser?.end();
+  await world?.stop();
 });
 
 interface Started {
