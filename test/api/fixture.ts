@@ -8,15 +8,19 @@ import { createApi } from '../../api/app.ts';
 import type { AuthConfig } from '../../api/auth.ts';
 import type { ApiDependencies, MediaStorage, ProbedMedia } from '../../api/ports.ts';
 import { CommandRefused, PostRunMissing, type PostRuns } from '../../api/post-runs.ts';
+import { findConditions } from '../../db/conditions.ts';
 import { openPool } from '../../db/pool.ts';
 import { projectPost } from '../../db/projections.ts';
 import { forTenant } from '../../db/tenant-database.ts';
+import { noteRest } from '../../domain/alarms.ts';
 import type { Change } from '../../domain/change.ts';
 import type { Command, CommandAnswer } from '../../domain/commands.ts';
+import { applyConditions } from '../../domain/conditions.ts';
 import { evaluate } from '../../domain/lifecycle.ts';
 import type { Role } from '../../domain/post.ts';
-import { newPostState, type PostState } from '../../domain/post-state.ts';
+import { newPostState, type PostState, type TargetPhase } from '../../domain/post-state.ts';
 import { applyCommand, openPost } from '../../domain/reducer.ts';
+import type { PokeInput } from '../../workflows/messages.ts';
 import { startTestDatabase, type TestDatabase } from '../support/database.ts';
 
 export const issuer = 'https://issuer.test';
@@ -27,9 +31,14 @@ export const secret = 'a development secret of enough length';
 export interface FakeRuns extends PostRuns {
   readonly started: string[];
   readonly commands: Command[];
+  readonly pokes: PokeInput[];
   /** Throws instead of starting or executing, once. */
   failNext: Error | null;
   forget(postId: string): void;
+  /** Has a run look at what holds around its post, as it does when it is poked. */
+  refresh(postId: string): Promise<void>;
+  /** Moves all targets of a post, as sending it would. */
+  setPhase(postId: string, phase: TargetPhase): Promise<void>;
 }
 
 export function createFakeRuns(workerPool: pg.Pool): FakeRuns {
@@ -39,7 +48,8 @@ export function createFakeRuns(workerPool: pg.Pool): FakeRuns {
     fake.failNext = null;
     if (error) throw error;
   };
-  const keep = async (runId: string, { state, timeline, decisions }: Change) => {
+  const keep = async (runId: string, { state: changed, timeline, decisions }: Change) => {
+    const state = noteRest(changed, Date.now());
     runs.set(state.postId, { state, runId });
     const database = forTenant(workerPool, state.tenantId);
     await projectPost(database, { runId, state, readiness: evaluate(state), timeline, decisions });
@@ -47,6 +57,7 @@ export function createFakeRuns(workerPool: pg.Pool): FakeRuns {
   const fake: FakeRuns = {
     started: [],
     commands: [],
+    pokes: [],
     failNext: null,
     forget: (postId) => void runs.delete(postId),
     start: async ({ post, submittedBy }) => {
@@ -55,7 +66,24 @@ export function createFakeRuns(workerPool: pg.Pool): FakeRuns {
       if (runs.has(post.postId)) return;
       await keep(randomUUID(), openPost(newPostState(post), submittedBy, Date.now()));
     },
-    pokeAll: async () => failIfAsked(),
+    pokeAll: async (input) => {
+      failIfAsked();
+      fake.pokes.push(input);
+    },
+    refresh: async (postId) => {
+      const { state, runId } = runs.get(postId)!;
+      const { tenantId, policyVersion: knownVersion } = state;
+      const database = forTenant(workerPool, tenantId);
+      const conditions = await findConditions(database, { tenantId, postId, knownVersion });
+      const change = applyConditions(state, conditions, Date.now());
+      if (change) await keep(runId, change);
+    },
+    setPhase: async (postId, phase) => {
+      const { state, runId } = runs.get(postId)!;
+      const targets = state.targets.map((target) => ({ ...target, phase }));
+      const moved = { ...state, targets, version: state.version + 1 };
+      await keep(runId, { state: moved, timeline: [], decisions: [] });
+    },
     execute: async (command, { postId }) => {
       failIfAsked();
       const run = runs.get(postId);
