@@ -2,7 +2,7 @@ import type { Payload, PayloadCodec } from '@temporalio/common';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { temporal } from '@temporalio/proto';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
-import { failureConverterPath } from './workflow-bundle.ts';
+import { failureConverterPath } from './failure-converter.ts';
 
 type History = temporal.api.history.v1.IHistory;
 

@@ -14,7 +14,7 @@ import { forTenant } from '../db/tenant-database.ts';
 import { findCurrentTenantKey, findTenantKey, insertTenantKey } from '../db/tenant-keys.ts';
 import { tenantOfWorkflowId } from '../workflows/ids.ts';
 import type { CommonConfig } from './config.ts';
-import { failureConverterPath } from './workflow-bundle.ts';
+import { failureConverterPath } from './failure-converter.ts';
 
 /** Builds, from configuration, the parts that more than one process needs. */
 

@@ -4,13 +4,12 @@ import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode } from '@temporalio/worker';
+import { failureConverterPath } from './failure-converter.ts';
 
 /** Sources run as they are under `tsx` and jest, and compiled from `dist/`. */
 const sourceExtension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
 const rootFolder = fileURLToPath(new URL('../', import.meta.url));
 const workflowsPath = join(rootFolder, `workflows/index${sourceExtension}`);
-
-export const failureConverterPath = join(rootFolder, 'workflows/failure-converter.cjs');
 
 /** Bundles the workflow code into one file, as the worker and the replayer load it. */
 export async function buildWorkflowBundle(): Promise<string> {
