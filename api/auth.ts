@@ -16,6 +16,7 @@ import { findTenant } from '../db/tenants.ts';
 import { type Role, roles } from '../domain/post.ts';
 import { uuidOf } from './ids.ts';
 import { notFound, Problem } from './problems.ts';
+import { VerifiedTokens } from './verified-tokens.ts';
 
 export type TokenAlgorithm = 'HS256' | 'RS256' | 'ES256' | 'EdDSA';
 
@@ -81,7 +82,9 @@ export function createAuthenticator(
   { pool, clock }: { pool: pg.Pool; clock: { now(): Date } },
 ): Authenticator {
   const issuers = config.issuers.map((issuer) => ({ ...issuer, key: keyOf(issuer) }));
-  const verify = (credentials: Credentials) => verifyToken(issuers, credentials.authorization, clock.now());
+  const known = new VerifiedTokens<VerifiedToken>();
+  const verify = (credentials: Credentials) =>
+    verifyToken(issuers, known, credentials.authorization, clock.now());
   return {
     platformCaller: async (credentials) => {
       const token = await verify(credentials);
@@ -129,15 +132,20 @@ function keyOf(issuer: IssuerConfig): ConfiguredIssuer['key'] {
 
 async function verifyToken(
   issuers: readonly ConfiguredIssuer[],
+  known: VerifiedTokens<VerifiedToken>,
   authorization: string | undefined,
   now: Date,
 ): Promise<VerifiedToken> {
   const token = bearerToken(authorization);
+  const before = known.find(token, now);
+  if (before) return before;
   const issuer = findIssuer(issuers, token);
   const { payload, protectedHeader } = await verifySignature(issuer, token, now);
   if (protectedHeader.typ !== undefined && !acceptedTypes.has(protectedHeader.typ.toLowerCase()))
     throw invalidToken('The token is of another type');
-  return readClaims(issuer, payload);
+  const verified = readClaims(issuer, payload);
+  known.keep(token, verified, { now, expiresAt: new Date((payload.exp! + clockToleranceSeconds) * 1000) });
+  return verified;
 }
 
 function bearerToken(authorization: string | undefined): string {

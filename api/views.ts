@@ -5,6 +5,7 @@ import type { PostRow, RevisionRow, TargetWithProfile } from '../db/posts.ts';
 import type { ProfileRow } from '../db/profiles.ts';
 import type { TenantRow } from '../db/tenants.ts';
 import type { DecisionRow, PostEventRow, PublicationRow } from '../db/timeline.ts';
+import type { ShownPostRow, WholePostRows } from '../db/whole-post.ts';
 import { timesOf } from '../domain/alarms.ts';
 import { type Gate, gates, type Role } from '../domain/post.ts';
 import { hashFor } from '../domain/post-state.ts';
@@ -96,7 +97,7 @@ export const viewMedia = (row: MediaRow): z.infer<typeof mediaSchema> => ({
 
 /** The same rule as the list's filter, for one row. */
 function isDecidableBy(
-  { open_gate_detail: detail }: PostRow,
+  { open_gate_detail: detail }: ShownPostRow,
   caller: { memberId: string; role: Role },
 ): boolean {
   if (!detail || detail.excludedAuthorId === caller.memberId) return false;
@@ -106,7 +107,7 @@ function isDecidableBy(
   );
 }
 
-const viewPostHead = (row: PostRow, caller: TenantCaller) => ({
+const viewPostHead = (row: ShownPostRow, caller: TenantCaller) => ({
   id: row.id,
   type: row.type,
   origin: row.origin,
@@ -157,7 +158,7 @@ const instantOfMs = (atMs: number | null): string | null =>
   atMs === null ? null : new Date(atMs).toISOString();
 
 /** A gate that has opened and waits behind an earlier one again has no SLA while it does. */
-function overdueAt({ gates: states, policy, open_gate: open }: PostRow, gate: Gate): string | null {
+function overdueAt({ gates: states, policy, open_gate: open }: ShownPostRow, gate: Gate): string | null {
   const openedAtMs = states?.[gate].openedAtMs ?? null;
   if (openedAtMs === null || !policy || open !== gate) return null;
   return instantOfMs(timesOf(policy[gate], openedAtMs).overdueAtMs);
@@ -199,7 +200,7 @@ export const viewDecision = (row: DecisionRow): z.infer<typeof decisionSchema> =
   decidedAt: row.decided_at.toISOString(),
 });
 
-function viewGates(row: PostRow, revision: RevisionRow): z.infer<typeof postSchema>['gates'] {
+function viewGates(row: ShownPostRow, revision: RevisionRow): z.infer<typeof postSchema>['gates'] {
   if (!row.gates) return null;
   const hashes = {
     contentHash: revision.content_hash,
@@ -229,14 +230,7 @@ function viewGates(row: PostRow, revision: RevisionRow): z.infer<typeof postSche
   return Object.fromEntries(entries) as Record<Gate, (typeof entries)[number][1]>;
 }
 
-export interface WholePost {
-  readonly post: PostRow;
-  readonly revision: RevisionRow;
-  readonly targets: readonly TargetWithProfile[];
-  readonly decisions: readonly DecisionRow[];
-}
-
-export const viewPost = (whole: WholePost, caller: TenantCaller): z.infer<typeof postSchema> => ({
+export const viewPost = (whole: WholePostRows, caller: TenantCaller): z.infer<typeof postSchema> => ({
   ...viewPostHead(whole.post, caller),
   dueFit: fitOf(whole.post.due_local, whole.post.due_zone),
   revision: viewRevision(whole.revision),

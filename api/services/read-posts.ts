@@ -9,6 +9,7 @@ import {
   type RevisionRow,
 } from '../../db/posts.ts';
 import { findLastRejection, listDecisions, listPostEvents, listPublications } from '../../db/timeline.ts';
+import { findWholePost, type WholePostRows } from '../../db/whole-post.ts';
 import { blockCodes, mediaNeeded } from '../../domain/lifecycle.ts';
 import { briefFormats } from '../../domain/platform-rules.ts';
 import { gates } from '../../domain/post.ts';
@@ -23,14 +24,7 @@ import type {
   revisionSchema,
   timelineSchema,
 } from '../schemas/posts.ts';
-import {
-  viewDecision,
-  viewEvent,
-  viewListedPost,
-  viewPublication,
-  viewRevision,
-  type WholePost,
-} from '../views.ts';
+import { viewDecision, viewEvent, viewListedPost, viewPublication, viewRevision } from '../views.ts';
 import { z } from '../zod.ts';
 
 /** A post with its revision; a post that the caller may not see is not there. */
@@ -46,13 +40,10 @@ export async function requirePostWithRevision(
 }
 
 /** Everything a page about one post shows. */
-export async function readPost(context: RequestContext, postId: string): Promise<WholePost> {
-  const { post, revision } = await requirePostWithRevision(context, postId);
-  const [targets, decisions] = await Promise.all([
-    listTargets(context.database, postId),
-    listDecisions(context.database, postId),
-  ]);
-  return { post, revision, targets, decisions };
+export async function readPost({ database, caller }: RequestContext, postId: string): Promise<WholePostRows> {
+  const whole = await findWholePost(database, postId, caller.profileIds);
+  if (!whole) throw notFound('post');
+  return whole;
 }
 
 /** Posts that say the same on a profile of this one, as far as the caller may see them. */
