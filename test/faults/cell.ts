@@ -50,10 +50,13 @@ async function settled<Works extends readonly Promise<unknown>[]>(works: readonl
 
 /** First the answers alone: what was asked for is done, and nobody hears of it. Then both ways; then it is healed. */
 async function spoil({ proxy, fault }: Cell, bad: AbortController): Promise<void> {
+  const before = proxy.poisonedCount();
   for (const direction of ['downstream', 'upstream'] as const) {
     proxy.setToxic(fault.toxic, [direction]);
     await sleep(fault.seconds * 500);
   }
+  // On a busy machine nothing may have come by yet.
+  for (let left = 100; proxy.poisonedCount() === before && left > 0; left -= 1) await sleep(100);
   proxy.setToxic(null);
   bad.abort();
 }
