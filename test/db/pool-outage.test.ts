@@ -90,6 +90,19 @@ test('does not lend out again what was ended under a query, also before the end 
   await expectTenantsApart();
 });
 
+test('does not lend out again what did not answer in time', async () => {
+  // Twelve seconds otherwise.
+  Object.assign(pool.options, { query_timeout: 300 });
+  const silent = sql`select pg_sleep(8)`.execute(forTenant(pool, fixture.tenantId));
+  await expect(silent).rejects.toThrow('Query read timeout');
+  await expectTenantsApart();
+  const unspoken = inTransaction(forTenant(pool, fixture.tenantId), (transaction) =>
+    sql`select pg_sleep(8)`.execute(transaction),
+  );
+  await expect(unspoken).rejects.toThrow('Query read timeout');
+  await expectTenantsApart();
+});
+
 test('fails a transaction whose connection is ended between its statements, and keeps nothing of it', async () => {
   const broken = inTransaction(forTenant(pool, fixture.tenantId), async (transaction) => {
     await sql`update members set name = 'Lost'`.execute(transaction);
