@@ -25,7 +25,13 @@ export async function replayHistory(text: string, options: ReplayOptions): Promi
   if (findEncrypted(history))
     return 'Its payloads are encrypted: download it with decoding switched on, or replay it while the local stack runs';
   const results = Worker.runReplayHistories(
-    { workflowBundle: { codePath: options.bundlePath }, dataConverter: { failureConverterPath } },
+    {
+      workflowBundle: { codePath: options.bundlePath },
+      dataConverter: { failureConverterPath },
+      // In a context of its own: with the shared one, the SDK takes an open run that is replayed beside the worker that
+      // has it for the worker's.
+      reuseV8Context: false,
+    },
     [{ workflowId: started.workflowId ?? 'post/replayed', history }],
   );
   for await (const { error } of results) if (error) return error.message;

@@ -42,7 +42,7 @@ beforeAll(async () => {
     failing.times -= 1;
     throw new Error(`Planted: the sender fails at ${name}`);
   };
-  world = await startWorld({ dependencies: { failpoint }, maxCachedWorkflows: 50 });
+  world = await startWorld({ dependencies: { failpoint } });
   superuser = new pg.Client({ connectionString: world.database.superuserUrl });
   await superuser.connect();
   await superuser.query(`

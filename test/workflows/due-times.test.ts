@@ -19,7 +19,7 @@ import {
 let world: World;
 beforeAll(async () => {
   // Several posts move at one instant.
-  world = await startWorld({ maxCachedWorkflows: 50 });
+  world = await startWorld();
 });
 afterAll(async () => {
   await world?.stop();

@@ -85,7 +85,7 @@ describe('a gate that nobody decides', () => {
   });
 
   it('says nothing once it has been decided, and counts anew when it opens again', async () => {
-    const { post } = await start();
+    const { post, handle } = await start();
     await world.sleep(17 * hour);
     await approve(world, post.postId, ['content']);
     await world.sleep(17 * hour);
@@ -95,6 +95,7 @@ describe('a gate that nobody decides', () => {
     const [warned] = (await eventsOf(post)).filter(({ type }) => type === 'gate.warned');
     expect(warned?.data).toMatchObject({ gate: 'publish', round: 1 });
     await command(world, post.postId, { kind: 'cancel', ...bySecond(), reason: null });
+    await handle.result();
     expect(await replayNow(world, post.postId, 'warned-then-cancelled')).toBeNull();
   });
 });
@@ -217,7 +218,7 @@ describe('a hold', () => {
   });
 
   it('on one profile leaves the targets of others alone', async () => {
-    const { post, profiles } = await start(
+    const { post, handle, profiles } = await start(
       { dueAtMs: (await world.now()) + day, policy: { publish: { lateness: 'publish' } } },
       2,
     );
@@ -228,7 +229,7 @@ describe('a hold', () => {
     await eventually(async () => (await ledgerOf(world, free!.externalId)).length === 1);
     expect(await ledgerOf(world, held!.externalId)).toEqual([]);
     await lift();
-    await eventually(async () => (await rowOf(world, post.postId)).status === 'PUBLISHED');
+    await handle.result();
     expect(await ledgerOf(world, held!.externalId)).toHaveLength(1);
     expect(await replayNow(world, post.postId, 'one-target-held')).toBeNull();
   });
@@ -274,7 +275,7 @@ describe('a policy that changes', () => {
 
   it('is found when a post is armed that nobody told of it', async () => {
     await changePolicy({ publish: { required: false } }, []);
-    const { post, profile } = await start({
+    const { post, handle, profile } = await start({
       dueAtMs: (await world.now()) + day,
       policy: { publish: { required: false } },
     });
@@ -284,6 +285,7 @@ describe('a policy that changes', () => {
     await eventually(async () => (await rowOf(world, post.postId)).open_gate === 'publish');
     expect(await ledgerOf(world, profile.externalId)).toEqual([]);
     await command(world, post.postId, { kind: 'cancel', ...bySecond(), reason: null });
+    await handle.result();
     expect(await replayNow(world, post.postId, 'policy-tightened-unheard')).toBeNull();
   });
 });

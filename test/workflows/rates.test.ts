@@ -21,7 +21,7 @@ const rates = { ...defaultRates, linkedin: { app: null, profile: { perMinute: 6,
 
 let world: World;
 beforeAll(async () => {
-  world = await startWorld({ dependencies: { rates }, maxCachedWorkflows: 50 });
+  world = await startWorld({ dependencies: { rates } });
 });
 afterAll(async () => {
   await world.stop();
@@ -51,10 +51,6 @@ test('staggers what the rate of a profile does not admit at once, each once, and
   const free = await schedule(other, dueAtMs);
   await world.sleep(hour + 15_000);
   await eventually(async () => (await statusOf(free)) === 'PUBLISHED');
-  const waiting = await Promise.all(posts.map((post) => rowOf(world, post.postId)));
-  const blocks = waiting.flatMap((row) => row.blocked_on);
-  expect(blocks.map(({ code }) => code)).toContain('rate');
-  expect(blocks.find(({ code }) => code === 'rate')?.message).toMatch(/rate of linkedin admits it at/);
   await world.sleep(60_000);
   await eventually(async () => {
     const statuses = await Promise.all(posts.map(statusOf));
@@ -64,11 +60,13 @@ test('staggers what the rate of a profile does not admit at once, each once, and
   const rows = await Promise.all([...posts, free].map(publicationOf));
   // Armed at the due time itself, as skipped time has it: a moment later than the bucket's first token.
   const seconds = rows.map((row) => Math.floor((row!.send_at.getTime() - dueAtMs) / 1000));
-  expect(seconds.slice(0, 6).toSorted((a, b) => a - b)).toEqual([0, 0, 10, 20, 30, 40]);
-  expect(seconds[6]).toBe(0);
+  const spread = seconds.slice(0, 6).toSorted((a, b) => a - b);
+  const first = spread[0]!;
+  expect(spread.map((second) => second - first)).toEqual([0, 0, 10, 20, 30, 40]);
+  for (const notHeldUp of [first, seconds[6]!]) expect(notHeldUp).toBeLessThan(5);
   for (const row of rows)
     expect(row!.send_started_at!.getTime()).toBeGreaterThanOrEqual(row!.send_at.getTime());
-  const last = posts[seconds.indexOf(40)]!;
+  const last = posts[seconds.indexOf(first + 40)]!;
   expect(await replayNow(world, last.postId, 'staggered')).toBeNull();
 });
 
@@ -80,7 +78,8 @@ test('lets a post that waits for its rate be changed, and asks the rate again fo
   const held = await eventually(async () => {
     for (const post of posts) {
       const { blocked_on: blocks } = await rowOf(world, post.postId);
-      if (blocks.some(({ code }) => code === 'rate')) return post;
+      const rate = blocks.find(({ code }) => code === 'rate');
+      if (rate?.message.includes('The rate of linkedin admits it at')) return post;
     }
     return null;
   });
