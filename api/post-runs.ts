@@ -67,7 +67,7 @@ export function createPostRuns(client: Client): PostRuns {
         workflowIdConflictPolicy: 'USE_EXISTING',
       });
     try {
-      await until(client, Date.now() + verdictWithinMs, start);
+      await client.withDeadline(Date.now() + verdictWithinMs, start);
     } catch (error) {
       if (error instanceof WorkflowExecutionAlreadyStartedError) return;
       throw new OutcomeUnknown('It is not known whether the run was started', { cause: error });
@@ -98,7 +98,7 @@ export function createPostRuns(client: Client): PostRuns {
       const deadline = Date.now() + verdictWithinMs;
       for (;;) {
         try {
-          return await until(client, deadline, update);
+          return await client.withDeadline(deadline, update);
         } catch (error) {
           if (!isGivenUp(error) || Date.now() + againAfterMs > deadline) throw mapUpdateError(error);
           await sleep(againAfterMs);
@@ -106,19 +106,6 @@ export function createPostRuns(client: Client): PostRuns {
       }
     },
   };
-}
-
-/** As the client does it, but on time: its retries sleep, and do not look at the deadline while they do. */
-async function until<Result>(client: Client, deadline: number, work: () => Promise<Result>): Promise<Result> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error('No answer in time')), deadline - Date.now());
-  });
-  try {
-    return await Promise.race([client.withDeadline(deadline, work), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 const failedPrecondition = 9;

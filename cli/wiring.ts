@@ -1,5 +1,5 @@
 import { hkdfSync, randomBytes, randomUUID } from 'node:crypto';
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import type pg from 'pg';
 import { pino } from 'pino';
@@ -109,7 +109,12 @@ export function payloadKeys(
   };
 }
 
-export const serverAddress = (config: CommonConfig) => ({
+type TemporalConfig = Pick<
+  CommonConfig,
+  'TEMPORAL_ADDRESS' | 'TEMPORAL_NAMESPACE' | 'TEMPORAL_API_KEY' | 'TEMPORAL_TLS'
+>;
+
+export const serverAddress = (config: TemporalConfig) => ({
   address: config.TEMPORAL_ADDRESS,
   apiKey: config.TEMPORAL_API_KEY,
   tls: config.TEMPORAL_TLS || undefined,
@@ -121,8 +126,17 @@ export const serverAddress = (config: CommonConfig) => ({
  */
 const channelArgs = { 'grpc.initial_reconnect_backoff_ms': 500, 'grpc.max_reconnect_backoff_ms': 2_000 };
 
+const retry = defaultGrpcRetryOptions({ maxAttempts: 20 });
+/** The library's own retries, but asleep for half a second at most: asleep, they outlast the deadline of their call. */
+const interceptors = [
+  makeGrpcRetryInterceptor({
+    ...retry,
+    delayFunction: (attempt, status) => Math.min(500, retry.delayFunction(attempt, status)),
+  }),
+];
+
 /** A client that connects when it is first used, so that a process starts while Temporal is away. */
-export function openClient(config: CommonConfig, dataConverter: DataConverter): Client {
-  const connection = Connection.lazy({ ...serverAddress(config), channelArgs });
+export function openClient(config: TemporalConfig, dataConverter: DataConverter): Client {
+  const connection = Connection.lazy({ ...serverAddress(config), channelArgs, interceptors });
   return new Client({ connection, namespace: config.TEMPORAL_NAMESPACE, dataConverter });
 }

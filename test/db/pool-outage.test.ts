@@ -92,7 +92,7 @@ test('does not lend out again what was ended under a query, also before the end 
 
 test('does not lend out again what did not answer in time', async () => {
   // Twelve seconds otherwise.
-  Object.assign(pool.options, { query_timeout: 300 });
+  Object.assign(pool.options, { query_timeout: 800 });
   const silent = sql`select pg_sleep(8)`.execute(forTenant(pool, fixture.tenantId));
   await expect(silent).rejects.toThrow('Query read timeout');
   await expectTenantsApart();
