@@ -37,7 +37,7 @@ const faults: Record<ToxicKind, Fault> = {
   latency: { toxic: { kind: 'latency', latencyMs: 200, jitterMs: 100 }, seconds: 5, isUsable: true },
   bandwidth: { toxic: { kind: 'bandwidth', kilobytesPerSecond: 3 }, seconds: 5, isUsable: null },
   slow_close: { toxic: { kind: 'slow_close', delayMs: 3_000 }, seconds: 4, isUsable: true },
-  // Longer than anybody may be kept waiting.
+  // Longer than anybody may be kept waiting by the interface.
   timeout: { toxic: { kind: 'timeout', timeoutMs: 0 }, seconds: 11, isUsable: false },
   reset_peer: { toxic: { kind: 'reset_peer', timeoutMs: 0 }, seconds: 5, isUsable: false },
   slicer: {
@@ -48,8 +48,12 @@ const faults: Record<ToxicKind, Fault> = {
 };
 
 const particular: Partial<Record<LinkName, Partial<Record<ToxicKind, Partial<Fault>>>>> = {
-  // Within the headers of an answer.
-  'worker–platform': { limit_data: { toxic: { kind: 'limit_data', bytes: 200 } } },
+  'worker–platform': {
+    timeout: { seconds: 6 },
+    // Within the headers of an answer.
+    limit_data: { toxic: { kind: 'limit_data', bytes: 200 } },
+  },
+  'worker–Temporal': { timeout: { seconds: 6 } },
   // So long that a wait which grows with every try to connect would be seen afterwards.
   'API–Temporal': { reset_peer: { seconds: 24 } },
 };
