@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PostStatus } from '../../domain/post.ts';
 import { postWorkflowId } from '../../workflows/ids.ts';
+import { replayNow } from '../support/histories.ts';
 import { commitsOf, eachOf, type Stage, type StagedPost } from './stage.ts';
 import type { PostFacts } from './verdict.ts';
 
@@ -64,18 +65,23 @@ const rowQuery = `
   ) n on true
   where p.id = $1`;
 
+interface FactsInput {
+  readonly recoveredAtMs: number;
+  readonly settledAtMs: number | undefined;
+  readonly isEnded?: boolean;
+  /** Under which its history is kept, where histories are recorded. */
+  readonly name: string;
+}
+
 /** Everything that is known of a post now. Its time counts from when all was there again, and not before it was due. */
-export async function gatherFacts(
-  stage: Stage,
-  post: StagedPost,
-  given: { recoveredAtMs: number; settledAtMs: number | undefined; isEnded?: boolean },
-): Promise<PostFacts> {
+export async function gatherFacts(stage: Stage, post: StagedPost, given: FactsInput): Promise<PostFacts> {
   const { live } = stage;
-  const [rows, entries, commits, runPhase] = await Promise.all([
+  const [rows, entries, commits, runPhase, replay] = await Promise.all([
     live.query<Row>(rowQuery, [post.postId]),
     live.ledgerOf(post.profile),
     commitsOf(stage, post),
     phaseOfRun(stage, post.postId),
+    replayed(stage, post.postId, given.name),
   ]);
   const row = rows[0]!;
   const { recoveredAtMs, settledAtMs, isEnded = false } = given;
@@ -92,7 +98,19 @@ export async function gatherFacts(
     publication: row.state === null ? null : { state: row.state, publicId: row.publication_public_id },
     runPhase,
     isEnded,
+    replay,
   };
+}
+
+let lastReplay: Promise<unknown> = Promise.resolve();
+
+/** One at a time: the runtime that replayers share ends with the last of them. */
+function replayed({ live, tenant }: Stage, postId: string, name: string): Promise<string | null> {
+  const run = { client: live.temporal, tenantId: tenant.id, codec: live.codec };
+  const replay = () => replayNow(run, postId, name, live.endpoints.workflowBundlePath);
+  const next = lastReplay.then(replay, replay);
+  lastReplay = next;
+  return next;
 }
 
 /** A run whose task fails again and again answers nobody, which is a finding and no reason to stop looking. */

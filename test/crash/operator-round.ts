@@ -15,14 +15,13 @@ import {
   shuffled,
   type Way,
 } from './points.ts';
-import type { JudgedPost } from './round.ts';
+import { historyNameOf, type JudgedPost } from './round.ts';
 import { bringToPoints, eachOf, type Stage, type StagedPost, setStage } from './stage.ts';
 import { judge, stuckAfterSeconds } from './verdict.ts';
 
 export interface OperatorRoundOptions {
   readonly seed: number;
   readonly endpoints?: LiveEndpoints;
-  readonly inspect?: (stage: Stage, post: StagedPost, action: OperatorAction) => Promise<void>;
 }
 
 export interface OperatorResult extends JudgedPost {
@@ -52,17 +51,23 @@ export async function runOperatorRound(options: OperatorRoundOptions): Promise<r
         .filter(({ only }) => only === undefined || only === action)
         .flatMap(({ point, way }) => kinds.map((kind) => ({ action, point, way, kind }))),
     );
-    const order = shuffled(planned, random);
-    const posts = await bringToPoints(stage, order);
-    const acted = posts.map((post, index) => ({ post, action: order[index]!.action }));
+    const [last, first] = [planned.filter(isSending), planned.filter((one) => !isSending(one))];
+    const acted = [...(await bring(stage, shuffled(first, random))), ...(await bring(stage, last))];
     await eachOf(acted, 8, ({ post, action }) => act(stage, post, action));
     await stage.parking.open();
-    const results = await judgeAll(stage, acted, Date.now());
-    if (options.inspect) for (const { post, action } of results) await options.inspect(stage, post, action);
-    return results;
+    return await judgeAll(stage, acted, Date.now());
   } finally {
     await stage.stop();
   }
+}
+
+/** A sender that is held up for long does not send any more: these are brought there last. */
+const isSending = ({ point }: PlannedPost): boolean => point === 'sending';
+
+async function bring(stage: Stage, planned: readonly OperatorPlan[]) {
+  // Nobody is given another due time: after a reset to its beginning, a run refuses one that has passed meanwhile.
+  const posts = await bringToPoints(stage, planned, () => false);
+  return posts.map((post, index) => ({ post, action: planned[index]!.action }));
 }
 
 async function act(stage: Stage, post: StagedPost, action: OperatorAction): Promise<void> {
@@ -108,6 +113,7 @@ async function judgeAll(
   return eachOf(acted, 8, async ({ post, action }) => {
     const facts = await gatherFacts(stage, post, {
       ...{ recoveredAtMs, settledAtMs: settledAtMs.get(post.postId), isEnded: action === 'terminate' },
+      name: historyNameOf(action, post),
     });
     return { action, post, facts, findings: judge(facts), wasHeld: true };
   });

@@ -4,7 +4,7 @@ import { seededRandom } from '../db/fixture.ts';
 import type { LiveEndpoints } from '../support/live.ts';
 import { type BurstAnswers, prepareBurst } from './burst.ts';
 import { gatherFacts, watchOutcomes } from './facts.ts';
-import { type Point, planPosts, type Victim } from './points.ts';
+import { type Blow, type PlannedPost, type Point, planPosts, type Victim } from './points.ts';
 import type { MortalServer, MortalServers } from './servers.ts';
 import { bringToPoints, eachOf, isHeld, type Stage, type StagedPost, setStage } from './stage.ts';
 import { type Finding, judge, type PostFacts, stuckAfterSeconds } from './verdict.ts';
@@ -20,8 +20,6 @@ export interface RoundOptions {
   readonly servers?: MortalServers;
   /** How long a stopped worker is stopped (default 60 s). */
   readonly stoppedMs?: number;
-  /** Looks at a post of the round when all is over, while its processes still run. */
-  readonly inspect?: (stage: Stage, post: StagedPost) => Promise<void>;
 }
 
 /** What became of one post. */
@@ -34,7 +32,8 @@ export interface JudgedPost {
 }
 
 export interface RoundResult {
-  readonly options: Pick<RoundOptions, 'victim' | 'seed'>;
+  readonly victim: Victim;
+  readonly seed: number;
   readonly posts: readonly JudgedPost[];
   /** Answers of the interface that it does not promise. */
   readonly undocumented: readonly string[];
@@ -56,9 +55,7 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
     const strike = await blowFor(options, stage, worker);
     const posts = await bringToPoints(stage, planPosts({ points, copies, random }));
     const held = await eachOf(posts, 8, (post) => isHeld(stage, post));
-    const judged = await judgeAll(stage, posts, held, await strike());
-    if (options.inspect) for (const { post } of judged.posts) await options.inspect(stage, post);
-    return { options: { victim, seed }, ...judged };
+    return { victim, seed, ...(await judgeAll(stage, victim, posts, held, await strike())) };
   } finally {
     await stage.stop();
   }
@@ -66,10 +63,11 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
 
 async function judgeAll(
   stage: Stage,
+  victim: Victim,
   posts: readonly StagedPost[],
   held: readonly boolean[],
   { recoveredAtMs, over }: Recovery,
-): Promise<Omit<RoundResult, 'options'>> {
+): Promise<Omit<RoundResult, 'victim' | 'seed'>> {
   const limitMs = recoveredAtMs + (stuckAfterSeconds + 15) * 1_000;
   const watching = watchOutcomes(stage, posts, limitMs);
   const burst = await over;
@@ -81,14 +79,16 @@ async function judgeAll(
   return {
     posts: await eachOf([...posts, ...inFlight], 8, async (post) => {
       const facts = await gatherFacts(stage, post, {
-        recoveredAtMs,
-        settledAtMs: settledAtMs.get(post.postId),
+        ...{ recoveredAtMs, settledAtMs: settledAtMs.get(post.postId), name: historyNameOf(victim, post) },
       });
       return { post, facts, findings: judge(facts), wasHeld: heldIds.has(post.postId) };
     }),
     undocumented: burst?.undocumented ?? [],
   };
 }
+
+export const historyNameOf = (blow: Blow, { point, kind, way }: PlannedPost): string =>
+  `crash-${blow}-${point}-${way}-${kind}`;
 
 /** Everything is made ready before the posts are where they should be: then it has to be quick. */
 async function blowFor(

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  approve,
   type ConnectedProfile,
   expectStatus,
   type Live,
@@ -9,7 +8,7 @@ import {
   type LiveTenant,
   type Person,
   type Reply,
-  schedule,
+  readPost,
   startLive,
   uploadPicture,
   within,
@@ -100,11 +99,17 @@ export async function stagePost(stage: Stage, planned: PlannedPost, dueAt: Date)
   const profile = await stage.tenant.connect(kind);
   const copy = `${point} ${kind} ${randomUUID()}`;
   const body = newPostBody(stage, { kind, profile, copy }, dueAt);
-  const { id: postId } = expectStatus(await author.send('POST', '/posts', { body }), 201).body;
+  const { id: postId } = expectStatus(await sendUntilAnswered(author, '/posts', body), 201).body;
   if (way === 'parked' && point !== 'request-sent') await stage.parking.assign(postId, failpointAt[point]);
   if (point === 'request-sent') await scriptAnswer(stage, planned, profile);
-  await approve(reviewer, postId, 'publish');
+  await approvePublishing(reviewer, postId);
   return { ...planned, postId, profile, copy };
+}
+
+async function approvePublishing(reviewer: Person, postId: string): Promise<void> {
+  const { gates } = await readPost(reviewer, postId);
+  const body = { gate: 'publish', verdict: 'approve', hash: gates.publish.hash };
+  expectStatus(await sendUntilAnswered(reviewer, `/posts/${postId}/decisions`, body), 200);
 }
 
 /** What the platform does with the one request that is under way when something is killed. */
@@ -162,21 +167,24 @@ const minuteMs = 60_000;
 export async function bringToPoints(
   stage: Stage,
   planned: readonly PlannedPost[],
+  isLast: (planned: PlannedPost) => boolean = isFleeting,
 ): Promise<readonly StagedPost[]> {
   const { random } = stage;
   const soonMs = 3_000 + 250 * planned.length;
   const dueFrom = Date.now() + soonMs;
   const posts = await eachOf(planned, 4, (one) => {
     const dueAtMs = Math.max(dueFrom, Date.now() + armLeadMs) + Math.floor(random() * 500);
-    return stagePost(stage, one, new Date(isFleeting(one) ? Date.now() + 4 * minuteMs : dueAtMs));
+    return stagePost(stage, one, new Date(isLast(one) ? Date.now() + 4 * minuteMs : dueAtMs));
   });
-  const [fleeting, lasting] = [posts.filter(isFleeting), posts.filter((one) => !isFleeting(one))];
+  const [fleeting, lasting] = [posts.filter(isLast), posts.filter((one) => !isLast(one))];
   await untilHeld(stage, lasting);
   const dueAtMs = Date.now() + armLeadMs + 1_000 + 100 * fleeting.length;
   await eachOf(fleeting, 4, async (post) => {
     // Its release is still waiting when the others are being sent.
     const laterMs = post.way === 'waiting' ? armLeadMs : Math.floor(random() * 300);
-    expectStatus(await schedule(stage.tenant.author, post.postId, new Date(dueAtMs + laterMs)), 200);
+    const dueAt = new Date(dueAtMs + laterMs).toISOString();
+    const path = `/posts/${post.postId}/schedule`;
+    expectStatus(await sendUntilAnswered(stage.tenant.author, path, { dueAt }), 200);
   });
   await untilHeld(stage, fleeting);
   return posts;
@@ -213,7 +221,7 @@ export async function sendUntilAnswered(
   person: Person,
   path: string,
   body: unknown,
-  undocumented: string[],
+  undocumented: string[] = [],
 ): Promise<Reply> {
   const key = randomUUID();
   return within(60_000, `an answer to POST ${path}`, async () => {

@@ -18,11 +18,21 @@ export interface PostFacts {
   readonly runPhase: string;
   /** Whether an operator ended the run: then nobody goes on with it, and it must say so. */
   readonly isEnded: boolean;
+  /** What differs when its history is replayed by a worker that has never seen it; `null`: nothing. */
+  readonly replay: string | null;
   /** From when everything was there again to the outcome, in seconds; `null`: none within the time given. */
   readonly settledAfterSeconds: number | null;
 }
 
-export const findingKinds = ['duplicate', 'lost', 'stuck', 'early', 'sent-blindly', 'untrue'] as const;
+export const findingKinds = [
+  'duplicate',
+  'lost',
+  'stuck',
+  'early',
+  'sent-blindly',
+  'untrue',
+  'unreplayable',
+] as const;
 export type FindingKind = (typeof findingKinds)[number];
 export interface Finding {
   readonly kind: FindingKind;
@@ -49,6 +59,7 @@ export function judge(facts: PostFacts): readonly Finding[] {
   if (facts.kind === 'member' && facts.commits > 1)
     found('sent-blindly', `${facts.commits} calls where nothing can be read back`);
   for (const message of untruths(facts)) found('untrue', message);
+  if (facts.replay !== null) found('unreplayable', facts.replay);
   return findings;
 }
 

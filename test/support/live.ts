@@ -67,6 +67,7 @@ export interface LiveApi {
 
 /** The real processes on real servers in real time, each in a namespace and a database of its own. */
 export interface Live {
+  readonly endpoints: LiveEndpoints;
   readonly api: LiveApi;
   readonly database: TestDatabase;
   readonly sandbox: Sandbox;
@@ -248,6 +249,7 @@ export async function startLive(options: LiveOptions = {}): Promise<Live> {
     const answers: Reply[] = [];
     const control = createControl(sandbox);
     const live: Live = {
+      endpoints,
       api,
       database,
       sandbox,

@@ -1,0 +1,69 @@
+import type { OperatorResult } from './operator-round.ts';
+import { type Blow, operatorActions, type Point, points, victims } from './points.ts';
+import type { JudgedPost, RoundResult } from './round.ts';
+import { nameOf } from './stage.ts';
+import type { FindingKind } from './verdict.ts';
+
+/** A post and what struck while it was at its point. */
+export interface Struck extends JudgedPost {
+  readonly blow: Blow;
+  readonly seed: number;
+}
+
+/** What became of every post that was at one point when one thing struck. */
+export interface Cell {
+  readonly blow: Blow;
+  readonly point: Point;
+  readonly posts: number;
+  /** Of these, still at the point at the very moment. */
+  readonly held: number;
+  readonly publishedOnce: number;
+  readonly unconfirmed: number;
+  /** Ended by an operator before anything was sent, and said so. */
+  readonly ended: number;
+  readonly findings: Readonly<Partial<Record<FindingKind, number>>>;
+  readonly longestRecoverySeconds: number;
+}
+
+export const struckIn = (round: RoundResult): Struck[] =>
+  round.posts.map((post) => ({ ...post, blow: round.victim, seed: round.seed }));
+
+export const struckBy = (results: readonly OperatorResult[], seed: number): Struck[] =>
+  results.map(({ action, ...post }) => ({ ...post, blow: action, seed }));
+
+/** The cells that were met, in the order of the matrix. */
+export function cellsOf(struck: readonly Struck[]): Cell[] {
+  return [...victims, ...operatorActions].flatMap((blow) =>
+    points.flatMap((point) => {
+      const met = struck.filter((one) => one.blow === blow && one.post.point === point);
+      return met.length === 0 ? [] : [cellOf(blow, point, met)];
+    }),
+  );
+}
+
+function cellOf(blow: Blow, point: Point, met: readonly Struck[]): Cell {
+  const count = (test: (one: Struck) => boolean) => met.filter(test).length;
+  const found = met.flatMap(({ findings }) => findings.map(({ kind }) => kind));
+  return {
+    ...{ blow, point, posts: met.length, held: count(({ wasHeld }) => wasHeld) },
+    publishedOnce: count(({ facts }) => facts.status === 'PUBLISHED' && facts.ledger.length === 1),
+    unconfirmed: count(({ facts }) => facts.status === 'UNCONFIRMED'),
+    ended: count(({ facts }) => facts.isEnded && facts.status === 'FAILED'),
+    findings: Object.fromEntries(
+      [...new Set(found)].map((kind) => [kind, found.filter((one) => one === kind).length]),
+    ),
+    longestRecoverySeconds: Math.max(0, ...met.map(({ facts }) => facts.settledAfterSeconds ?? 0)),
+  };
+}
+
+/** Everything that is wrong, a line each, for whoever reads a red run. */
+export function complaintsOf(struck: readonly Struck[]): string[] {
+  const wrong = struck.flatMap(({ blow, seed, post, facts, findings }) =>
+    findings.map(
+      ({ kind, message }) =>
+        `${blow}, seed ${seed}, ${nameOf(post)}: ${kind}: ${message}; ${JSON.stringify(facts)}`,
+    ),
+  );
+  const missed = cellsOf(struck).filter(({ held }) => held === 0);
+  return [...wrong, ...missed.map(({ blow, point }) => `${blow}: no post was at ${point} any more`)];
+}
