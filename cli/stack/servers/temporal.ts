@@ -96,6 +96,8 @@ function serverArguments(options: TemporalServerOptions, databaseFile: string): 
     // where nobody looks, for about two seconds.
     'matching.numTaskqueueReadPartitions': 1,
     'matching.numTaskqueueWritePartitions': 1,
+    // Without it the fairness keys of activities are ignored, and one tenant's burst stands before everybody's.
+    'matching.enableFairness': true,
     ...options.dynamicConfig,
   };
   return [
