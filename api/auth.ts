@@ -8,13 +8,13 @@ import {
   jwtVerify,
 } from 'jose';
 import type pg from 'pg';
-import { findMemberBySubject } from '../db/members.ts';
+import { findMemberBySubject, type MemberRow } from '../db/members.ts';
 import { systemDatabase } from '../db/pool.ts';
 import type { ProfileScope } from '../db/profiles.ts';
-import { forTenant } from '../db/tenant-database.ts';
+import { forTenant, type TenantDatabase } from '../db/tenant-database.ts';
 import { findTenant } from '../db/tenants.ts';
 import { type Role, roles } from '../domain/post.ts';
-import { uuidOf } from './ids.ts';
+import { uuidOf, uuidPattern } from './ids.ts';
 import { notFound, Problem } from './problems.ts';
 import { VerifiedTokens } from './verified-tokens.ts';
 
@@ -66,15 +66,17 @@ export interface Credentials {
 
 export interface Authenticator {
   /** The caller and the tenant it acts in. Throws problems 400, 401, 403, 404. */
-  tenantCaller(credentials: Credentials): Promise<TenantCaller>;
+  tenantCaller(credentials: Credentials, findMember?: FindMember): Promise<TenantCaller>;
   /** A super admin who acts on no tenant in particular. */
   platformCaller(credentials: Credentials): Promise<Caller>;
 }
 
+/** How the member that a subject stands for is looked up (default: alone). */
+export type FindMember = (database: TenantDatabase, subject: string) => Promise<MemberRow | undefined>;
+
 const longestToken = 8_192;
 const clockToleranceSeconds = 5;
 const acceptedTypes = new Set(['jwt', 'at+jwt', 'application/at+jwt']);
-const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Verifies bearer tokens against the configured issuers and finds out whom they stand for. */
 export function createAuthenticator(
@@ -93,7 +95,7 @@ export function createAuthenticator(
         throw new Problem('forbidden', 'The issuer of the token speaks for some tenants only');
       return superAdmin(token);
     },
-    tenantCaller: async (credentials) => {
+    tenantCaller: async (credentials, findMember = findMemberBySubject) => {
       const token = await verify(credentials);
       if (token.role === 'super_admin') {
         const tenantId = await namedTenant(pool, token, credentials.tenant);
@@ -101,7 +103,7 @@ export function createAuthenticator(
       }
       const tenantId = claimedTenant(token, credentials.tenant);
       return config.mode === 'members'
-        ? memberCaller(pool, token, tenantId)
+        ? memberCaller(forTenant(pool, tenantId), token, tenantId, findMember)
         : claimedCaller(pool, token, tenantId);
     },
   };
@@ -262,8 +264,13 @@ const superAdmin = (token: VerifiedToken): Caller => ({
   profileIds: null,
 });
 
-async function memberCaller(pool: pg.Pool, token: VerifiedToken, tenantId: string): Promise<TenantCaller> {
-  const member = await findMemberBySubject(forTenant(pool, tenantId), token.subject);
+async function memberCaller(
+  database: TenantDatabase,
+  token: VerifiedToken,
+  tenantId: string,
+  findMember: FindMember,
+): Promise<TenantCaller> {
+  const member = await findMember(database, token.subject);
   if (!member?.active)
     throw new Problem('not-a-member', 'The subject of the token is not an active member of this tenant');
   return {

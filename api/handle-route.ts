@@ -1,16 +1,17 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { Logger } from 'pino';
 import { forTenant } from '../db/tenant-database.ts';
+import { findMemberAndPost, type WholePostRows } from '../db/whole-post.ts';
 import { hashOf } from '../domain/revision.ts';
-import type { Authenticator, Credentials, TenantCaller } from './auth.ts';
+import type { Authenticator, Credentials, FindMember, TenantCaller } from './auth.ts';
 import { answerInTime } from './deadline.ts';
 import { answerOnce } from './idempotency.ts';
-import { digestOf } from './ids.ts';
+import { digestOf, uuidOf, uuidPattern } from './ids.ts';
 import { isAllowed, permissions } from './permissions.ts';
 import type { ApiDependencies } from './ports.ts';
 import { Problem, renderProblem, statusOf, toProblem } from './problems.ts';
 import { invalidRequest, type ReadRequest, readRequest } from './read-request.ts';
-import { type Answer, idMaker, type RequestContext, type Route } from './route.ts';
+import type { Answer, RequestContext, Route } from './route.ts';
 
 export interface RouteTools {
   readonly dependencies: ApiDependencies;
@@ -22,18 +23,25 @@ export interface RouteTools {
 export function handleRoute(route: Route, tools: RouteTools): RequestHandler {
   return async (request, response) => {
     const answer = await answerInTime(route, request, answerTo(route, tools, request, response));
-    sendAnswer(response, answer);
+    sendAnswer(request, response, answer);
   };
 }
 
-function sendAnswer(response: Response, { status, headers = {}, body }: Answer): void {
-  response.status(status).set(headers);
-  if (body === undefined) response.end();
-  else if (typeof body === 'string') response.send(body);
-  else {
-    if (status >= 400 && !('Content-Type' in headers)) response.type('application/problem+json');
-    response.json(body);
+/** By Node's own means: Express's `json` and `send` guess, at each answer, what is known here. */
+function sendAnswer(request: Request, response: Response, { status, headers = {}, body }: Answer): void {
+  response.statusCode = status;
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  if (body === undefined) return void response.end();
+  // What the caller has is what it would get.
+  if (request.headers['if-none-match'] !== undefined && request.fresh) {
+    response.statusCode = 304;
+    return void response.end();
   }
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  const type = status >= 400 ? 'application/problem+json' : 'application/json';
+  if (!response.hasHeader('Content-Type')) response.setHeader('Content-Type', `${type}; charset=utf-8`);
+  response.setHeader('Content-Length', Buffer.byteLength(text));
+  response.end(text);
 }
 
 async function answerTo(
@@ -61,7 +69,8 @@ async function answerTo(
       return route.handle({ ...common, ...read, caller, idempotencyKey });
     }
     case 'tenant': {
-      const caller = await tools.authenticator.tenantCaller(credentialsOf(request));
+      const ahead = readerAhead(route, request);
+      const caller = await tools.authenticator.tenantCaller(credentialsOf(request), ahead.findMember);
       const permission = permissions[route.operationId];
       if (!isAllowed(permission, caller.role))
         throw new Problem('forbidden', `The role ${caller.role} does not allow this`);
@@ -74,11 +83,28 @@ async function answerTo(
         route: routeKey(route, request),
         key,
       };
-      const context = contextOf(common, caller, keyed, read);
+      const context = contextOf(common, caller, keyed, read, ahead.post());
       const work = () => route.handle({ ...common, ...read, context, ifMatch });
       return key === null ? work() : answerKeyed({ ...keyed, key }, context, read, common.requestId, work);
     }
   }
+}
+
+/** Reads the post that a route shows along with who asks for it; it is used once that one is known to be allowed to. */
+function readerAhead(
+  { readsPost }: Route,
+  { params: { postId } }: Request,
+): { findMember?: FindMember; post: () => WholePostRows | null | undefined } {
+  if (!readsPost || typeof postId !== 'string' || !uuidPattern.test(postId)) return { post: () => undefined };
+  let post: WholePostRows | null | undefined;
+  return {
+    findMember: async (database, subject) => {
+      const found = await findMemberAndPost(database, subject, postId);
+      post = found.post ?? null;
+      return found.member;
+    },
+    post: () => post,
+  };
 }
 
 /** Under a key a refusal is an answer too, and is kept like one. */
@@ -108,9 +134,10 @@ function contextOf(
   caller: TenantCaller,
   keyed: { tenantId: string; subject: string; route: string; key: string | null },
   read: ReadRequest,
+  post: WholePostRows | null | undefined,
 ): RequestContext {
   // Without a key the body stands in: the same words said again by the same person are the same request.
-  const identity = keyed.key === null ? `body:${hashOf(read.rawBody ?? null)}` : `key:${keyed.key}`;
+  const identity = () => (keyed.key === null ? `body:${hashOf(read.rawBody ?? null)}` : `key:${keyed.key}`);
   return {
     dependencies,
     pool: dependencies.pool,
@@ -119,7 +146,8 @@ function contextOf(
     actor: { memberId: caller.memberId, role: caller.role, name: caller.name },
     log,
     now,
-    newId: idMaker(keyed.tenantId, keyed.subject, keyed.route, identity),
+    post,
+    newId: (name) => uuidOf(keyed.tenantId, keyed.subject, keyed.route, identity(), name),
     hasKey: keyed.key !== null,
   };
 }

@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto';
 
 const separator = '\u0000';
 
+/** A UUID as it is written here: in lower case. */
+export const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 /** SHA-256 in hex over parts, none of which can be mistaken for two. */
 export const digestOf = (...parts: readonly string[]): string =>
   createHash('sha256')

@@ -1,9 +1,9 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { TenantDatabase } from '../db/tenant-database.ts';
+import type { WholePostRows } from '../db/whole-post.ts';
 import type { Actor } from '../domain/post-state.ts';
 import type { Caller, TenantCaller } from './auth.ts';
-import { uuidOf } from './ids.ts';
 import type { OperationId } from './permissions.ts';
 import type { ApiDependencies } from './ports.ts';
 import type { ProblemCode } from './problems.ts';
@@ -43,6 +43,8 @@ interface Declaration<Params extends Shape, Query extends Shape, Body extends z.
   };
   /** The request must carry the ETag it was made from. */
   readonly ifMatch?: true;
+  /** Shows the post that its parameter `postId` names: it is read together with who asks. */
+  readonly readsPost?: true;
   /** Whether a POST must carry a key; `optional` where the command is idempotent by itself. */
   readonly idempotencyKey?: 'required' | 'optional';
   /** Problems beyond those every operation may answer. */
@@ -68,6 +70,8 @@ export interface RequestContext {
   readonly actor: Actor;
   readonly log: Logger;
   readonly now: Date;
+  /** The post that the request names, `null` where there is none; absent where it was not read with the caller. */
+  readonly post?: WholePostRows | null;
   /** A UUID that is the same when the same request is sent again under its key. */
   readonly newId: (name: string) => string;
   /** Whether the caller sent a key, so that `newId` survives a repetition. */
@@ -125,9 +129,3 @@ export const openRoute = (
 ): Route => ({ ...route, scope: 'anybody' }) as unknown as Route;
 
 export const noFields = z.strictObject({});
-
-/** Makes ids from what identifies a request: the same request gives the same ids. */
-export const idMaker =
-  (...request: readonly string[]) =>
-  (name: string): string =>
-    uuidOf(...request, name);

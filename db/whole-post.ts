@@ -1,7 +1,7 @@
-import { type Selectable, sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
+import type { MemberRow } from './members.ts';
 import type { PostRow, RevisionRow, TargetWithProfile } from './posts.ts';
 import type { ProfileScope } from './profiles.ts';
-import type { DecisionsTable } from './schema.ts';
 import type { TenantExecutor } from './tenant-database.ts';
 import type { DecisionRow } from './timeline.ts';
 
@@ -22,74 +22,73 @@ export interface WholePostRows {
 /** What JSON makes of a row: instants become text. */
 type InJson<Row> = { [Column in keyof Row]: Row[Column] extends Date | null ? string | null : Row[Column] };
 
-interface Found extends ShownPostRow {
-  readonly r_number: number;
-  readonly r_content: RevisionRow['content'];
-  readonly r_content_hash: string;
-  readonly r_design_hash: string;
-  readonly r_publish_hash: string;
-  readonly r_authors: RevisionRow['authors'];
-  readonly r_created_by: string;
-  readonly r_created_at: Date;
+interface WholePostInJson extends InJson<ShownPostRow> {
+  readonly revision: InJson<RevisionRow>;
   readonly targets: readonly InJson<TargetWithProfile>[];
-  readonly decisions: readonly InJson<Selectable<DecisionsTable>>[];
+  readonly decisions: readonly InJson<DecisionRow>[];
 }
 
 /**
- * A post with its present revision, its targets in their order and its decisions, oldest first; `undefined` for one that
- * is not there or has a target outside the scope. One statement: reading a post is what hosts do most, and each further
- * round trip costs as much as all the rest of it.
+ * A post with its present revision, its targets in their order and its decisions, oldest first, as one JSON value.
+ * Reading a post is what hosts do most, and each further round trip, and each column, would cost as much as the rest.
  */
+const wholePost = (id: string): RawBuilder<WholePostInJson | null> => sql`(select row_to_json(w) from (
+  select p.tenant_id, p.id, p.type, p.origin, p.status, p.blocked_on, p.open_gate, p.open_gate_detail, p.gates, p.policy,
+    p.revision_id, p.revision_number, p.copy, p.due_at, p.due_local, p.due_zone, p.content_approved_at,
+    p.design_approved_at, p.publish_approved_at, p.assignee_id, p.created_by, p.submitted_at, p.archived, p.row_version,
+    p.created_at, p.updated_at, row_to_json(r) as revision,
+    coalesce((select json_agg(t order by t.position) from (
+      select o.*, f.platform, f.account_kind, f.name as profile_name, f.health as profile_health
+      from targets o join profiles f on f.tenant_id = o.tenant_id and f.id = o.profile_id
+      where o.post_id = p.id) t), '[]') as targets,
+    coalesce((select json_agg(d order by d.decided_at, d.command_id) from decisions d where d.post_id = p.id), '[]')
+      as decisions
+  from posts p join revisions r on r.id = p.revision_id
+  where p.id = ${id}) w)`;
+
+/** Reads everything a page about one post shows. */
 export async function findWholePost(
   database: TenantExecutor,
   id: string,
-  scope: ProfileScope,
 ): Promise<WholePostRows | undefined> {
-  const { rows } = await sql<Found>`
-    select p.tenant_id, p.id, p.type, p.origin, p.status, p.blocked_on, p.open_gate, p.open_gate_detail, p.gates,
-      p.policy, p.revision_id, p.revision_number, p.copy, p.due_at, p.due_local, p.due_zone, p.content_approved_at,
-      p.design_approved_at, p.publish_approved_at, p.assignee_id, p.created_by, p.submitted_at, p.archived,
-      p.row_version, p.created_at, p.updated_at,
-      r.number as r_number, r.content as r_content, r.content_hash as r_content_hash, r.design_hash as r_design_hash,
-      r.publish_hash as r_publish_hash, r.authors as r_authors, r.created_by as r_created_by,
-      r.created_at as r_created_at,
-      coalesce((select json_agg(t order by t.position) from (
-        select o.*, f.platform, f.account_kind, f.name as profile_name, f.health as profile_health
-        from targets o join profiles f on f.tenant_id = o.tenant_id and f.id = o.profile_id
-        where o.post_id = p.id) t), '[]') as targets,
-      coalesce((select json_agg(d order by d.decided_at, d.command_id) from decisions d where d.post_id = p.id), '[]')
-        as decisions
-    from posts p join revisions r on r.id = p.revision_id
-    where p.id = ${id}`.execute(database);
-  const [found] = rows;
-  if (!found || !isWithin(scope, found.targets)) return undefined;
+  const { rows } = await sql<{ post: WholePostInJson | null }>`select ${wholePost(id)} as post`.execute(
+    database,
+  );
+  return rows[0]?.post ? rowsOf(rows[0].post) : undefined;
+}
+
+/** The same together with the member a token's subject stands for, in one round trip. */
+export async function findMemberAndPost(
+  database: TenantExecutor,
+  subject: string,
+  id: string,
+): Promise<{ member: MemberRow | undefined; post: WholePostRows | undefined }> {
+  const { rows } = await sql<{ member: InJson<MemberRow> | null; post: WholePostInJson | null }>`
+    select (select row_to_json(m) from members m where m.subject = ${subject}) as member, ${wholePost(id)} as post
+  `.execute(database);
+  const { member, post } = rows[0]!;
   return {
-    post: found,
-    revision: revisionOf(found),
-    targets: found.targets.map((target) => withDates(target, ['due_at', 'published_at'])),
-    decisions: found.decisions.map((decision) => withDates(decision, ['decided_at'])),
+    member: member ? withDates<MemberRow>(member, ['created_at']) : undefined,
+    post: post ? rowsOf(post) : undefined,
   };
 }
 
-const isWithin = (scope: ProfileScope, targets: readonly { profile_id: string }[]): boolean =>
+/** Whether all of a post's targets are among the profiles that somebody is limited to. */
+export const isWithin = (scope: ProfileScope, { targets }: Pick<WholePostRows, 'targets'>): boolean =>
   scope === null || targets.every((target) => scope.includes(target.profile_id));
 
-const revisionOf = (found: Found): RevisionRow => ({
-  tenant_id: found.tenant_id,
-  id: found.revision_id,
-  post_id: found.id,
-  number: found.r_number,
-  content: found.r_content,
-  content_hash: found.r_content_hash,
-  design_hash: found.r_design_hash,
-  publish_hash: found.r_publish_hash,
-  authors: found.r_authors,
-  created_by: found.r_created_by,
-  created_at: found.r_created_at,
+const rowsOf = ({ revision, targets, decisions, ...post }: WholePostInJson): WholePostRows => ({
+  post: withDates<ShownPostRow>(post, [
+    ...(['due_at', 'submitted_at', 'created_at', 'updated_at'] as const),
+    ...(['content_approved_at', 'design_approved_at', 'publish_approved_at'] as const),
+  ]),
+  revision: withDates<RevisionRow>(revision, ['created_at']),
+  targets: targets.map((target) => withDates<TargetWithProfile>(target, ['due_at', 'published_at'])),
+  decisions: decisions.map((decision) => withDates<DecisionRow>(decision, ['decided_at'])),
 });
 
 function withDates<Row>(inJson: InJson<Row>, columns: readonly (keyof Row)[]): Row {
-  const row = { ...inJson } as Record<keyof Row, unknown>;
+  const row = inJson as Record<keyof Row, unknown>;
   for (const column of columns) if (row[column] !== null) row[column] = new Date(row[column] as string);
   return row as Row;
 }

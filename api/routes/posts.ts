@@ -75,6 +75,7 @@ export const postRoutes: readonly Route[] = [
     operationId: 'getPost',
     method: 'get',
     path: '/posts/{postId}',
+    readsPost: true,
     tag,
     summary: 'Read a post: where it stands, what it waits for, what it says',
     params,

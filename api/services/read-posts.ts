@@ -9,7 +9,7 @@ import {
   type RevisionRow,
 } from '../../db/posts.ts';
 import { findLastRejection, listDecisions, listPostEvents, listPublications } from '../../db/timeline.ts';
-import { findWholePost, type WholePostRows } from '../../db/whole-post.ts';
+import { findWholePost, isWithin, type WholePostRows } from '../../db/whole-post.ts';
 import { blockCodes, mediaNeeded } from '../../domain/lifecycle.ts';
 import { briefFormats } from '../../domain/platform-rules.ts';
 import { gates } from '../../domain/post.ts';
@@ -40,9 +40,12 @@ export async function requirePostWithRevision(
 }
 
 /** Everything a page about one post shows. */
-export async function readPost({ database, caller }: RequestContext, postId: string): Promise<WholePostRows> {
-  const whole = await findWholePost(database, postId, caller.profileIds);
-  if (!whole) throw notFound('post');
+export async function readPost(
+  { database, caller, post }: RequestContext,
+  postId: string,
+): Promise<WholePostRows> {
+  const whole = post === undefined ? await findWholePost(database, postId) : post;
+  if (!whole || !isWithin(caller.profileIds, whole)) throw notFound('post');
   return whole;
 }
 
