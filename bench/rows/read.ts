@@ -1,11 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import autocannon from 'autocannon';
-import pg from 'pg';
 import { closedLoop, expectNoErrors } from '../measure/load.ts';
 import { compare, interleave, type Reading, serviceMedian } from '../measure/rounds.ts';
 import { type ProcessGroups, type Seen, watch } from '../measure/watch.ts';
 import { type FloorProcess, startFloorProcess } from '../product/floor.ts';
+import { createFloorTable } from '../product/floor-table.ts';
 import { issuer, type Product, startProduct } from '../product/product.ts';
 import { type BenchTenant, createTenant, createText } from '../product/tenant.ts';
 import { allOf, atLeast, atLeastOfFloor, atMost } from '../report/goals.ts';
@@ -50,7 +49,7 @@ async function measure({ options, servers, report }: BenchContext): Promise<RowF
   return stopAfter([product], async () => {
     const tenant = await createTenant(product);
     const postIds = await createPosts(product, tenant);
-    const floorTable = await createFloorTable(servers.superuserUrl);
+    const floorTable = await createFloorTable(servers.superuserUrl, postCount);
     const floor = await startFloorProcess('read-server', {
       DATABASE_URL: floorTable.url,
       SECRET: product.jwtSecret,
@@ -121,38 +120,6 @@ async function createPosts(product: Product, tenant: BenchTenant): Promise<strin
   });
   expectNoErrors('Creating posts', created);
   return ids;
-}
-
-/** A table of the floor's own, with rows about as long as a post's, and a role that row-level security holds for. */
-async function createFloorTable(superuserUrl: string) {
-  const admin = new pg.Client({ connectionString: superuserUrl });
-  const database = `floor_${randomUUID().replaceAll('-', '')}`;
-  await admin.connect();
-  await admin.query(`create database ${database}`);
-  await admin.end();
-  const url = new URL(superuserUrl);
-  url.pathname = `/${database}`;
-  const client = new pg.Client({ connectionString: url.href });
-  await client.connect();
-  const tenantId = randomUUID();
-  await client.query(`
-    do $$ begin create role floor_reader nologin; exception when duplicate_object then null; end $$;
-    create table floor_posts (id uuid primary key, tenant_id uuid not null, status text not null, copy text not null,
-      gates jsonb not null, created_at timestamptz not null default now());
-    alter table floor_posts enable row level security;
-    create policy tenant on floor_posts to floor_reader
-      using (tenant_id = (select current_setting('floor.tenant')::uuid));
-    grant select on floor_posts to floor_reader`);
-  const { rows } = await client.query<{ id: string }>(
-    `insert into floor_posts (id, tenant_id, status, copy, gates)
-     select gen_random_uuid(), $1, 'IN_REVIEW', repeat('We open on Saturday. ', 6),
-       '{"content": {"status": "pending", "round": 1, "votes": []}, "publish": {"status": "pending", "round": 1}}'
-     from generate_series(1, $2::int) returning id`,
-    [tenantId, postCount],
-  );
-  await client.query('analyze');
-  await client.end();
-  return { url: url.href, tenantId, ids: rows.map((row) => row.id) };
 }
 
 interface Target {
