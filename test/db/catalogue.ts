@@ -57,6 +57,7 @@ const tableGrants: Record<string, Record<string, string>> = {
     'publications.holder': update,
     'publications.state': update,
     'publications.updated_at': update,
+    revision_fingerprints: add,
     revisions: add,
     targets: 'DELETE, INSERT, SELECT, UPDATE',
     tenant_keys: add,
