@@ -55,7 +55,7 @@ const particular: Partial<Record<LinkName, Partial<Record<ToxicKind, Partial<Fau
   },
   'worker–Temporal': { timeout: { seconds: 6 } },
   // Enough to begin with, so that what is cut off is the middle of a request, a claim, or a commit.
-  'API–Postgres': { limit_data: { toxic: { kind: 'limit_data', bytes: 4_000 }, seconds: 8 } },
+  'API–Postgres': { limit_data: { toxic: { kind: 'limit_data', bytes: 20_000 }, seconds: 8 } },
   // So long that a wait which grows with every try to connect would be seen afterwards.
   'API–Temporal': { reset_peer: { seconds: 24 } },
 };
