@@ -4,10 +4,11 @@ import {
   armPublication,
   disarmPublications,
   findNewestPublication,
+  type PublicationRow,
   setPermalink,
   settlePublication,
 } from '../db/publications.ts';
-import { forTenant } from '../db/tenant-database.ts';
+import { forTenant, type TenantDatabase } from '../db/tenant-database.ts';
 import { prepareLeadMs } from '../domain/leads.ts';
 import { unreachable } from '../domain/post.ts';
 import { declaredAbsent } from '../domain/post-state.ts';
@@ -34,7 +35,7 @@ import {
 } from './dependencies.ts';
 import { toFailure } from './failures.ts';
 import { callContext, withHeartbeat } from './heartbeat.ts';
-import { reconcile } from './reconciling.ts';
+import { giveUpSender, reconcile } from './reconciling.ts';
 import { release, writeVerdict } from './sending.ts';
 import { settledFrom } from './settled.ts';
 
@@ -169,11 +170,12 @@ export function createPublishingActivities(dependencies: ActivityDependencies) {
       const database = forTenant(pool, input.tenantId);
       const row = await findNewestPublication(database, input.postId, input.targetId);
       if (!row) throw revisionMismatch(`Target ${input.targetId} has no publication to resolve`);
+      const fence = await endAttempt(dependencies, database, row);
       const isPublished = input.resolution === 'published';
       const { row: settled } = await settlePublication(
         database,
         row.id,
-        row.fence,
+        fence,
         { kind: 'resolved', resolution: input.resolution },
         isPublished
           ? { permalink: input.permalink, publishedAt: await clock.now() }
@@ -193,6 +195,21 @@ export function createPublishingActivities(dependencies: ActivityDependencies) {
       });
     },
   };
+}
+
+/**
+ * A run that gave up before the platform could be asked, or was put back, may not know of an attempt. A sender that may
+ * still write is waited for; what is armed is taken back. Answers the row's fence then.
+ */
+async function endAttempt(
+  dependencies: ActivityDependencies,
+  database: TenantDatabase,
+  row: PublicationRow,
+): Promise<number> {
+  if (row.state === 'SENDING') await giveUpSender(dependencies, database, row);
+  if (row.state !== 'ARMED') return row.fence;
+  const { row: disarmed } = await settlePublication(database, row.id, row.fence, { kind: 'disarm' }, {});
+  return disarmed.fence;
 }
 
 const runIdOf = (execution: { runId: string } | undefined): string => {

@@ -6,7 +6,7 @@ import { prepareLeadMs } from '../domain/leads.ts';
 import { unreachable } from '../domain/post.ts';
 import type { PublicationEvent } from '../domain/publication.ts';
 import type { ReconcileTargetResult, TargetInput } from './contract.ts';
-import type { ActivityDependencies, PublishingContext } from './dependencies.ts';
+import { type ActivityDependencies, type PublishingContext, requirePublishing } from './dependencies.ts';
 import { notYet, toTargetError } from './failures.ts';
 import { callContext } from './heartbeat.ts';
 import { settledFrom } from './settled.ts';
@@ -34,10 +34,23 @@ export async function reconcile(
       await giveUpSender(dependencies, publishing.database, row);
       return reconcile(dependencies, publishing, input);
     case 'UNKNOWN':
-      return ask(dependencies, publishing, row);
+      return ask(dependencies, await publishingOf(dependencies, publishing, row, input), row);
     default:
       return unreachable(row.state, 'publication state');
   }
+}
+
+/** What the row has sent: a run that was put back may be at another revision by now. */
+function publishingOf(
+  dependencies: ActivityDependencies,
+  publishing: PublishingContext,
+  row: PublicationRow,
+  input: TargetInput,
+): PublishingContext | Promise<PublishingContext> {
+  if (row.revision_id === input.revisionId) return publishing;
+  return requirePublishing(dependencies, {
+    ...{ ...input, revisionId: row.revision_id, approvedHash: row.approved_hash },
+  });
 }
 
 const isPrepared = ({ account, content }: PublishingContext): boolean =>
@@ -55,8 +68,8 @@ const notSent = (message: string, handleIsDead: boolean): ReconcileTargetResult 
 });
 
 /** A sender may write to the wire until its deadline and wait until its time-out: until then it is not lost. */
-async function giveUpSender(
-  { clock }: ActivityDependencies,
+export async function giveUpSender(
+  { clock }: Pick<ActivityDependencies, 'clock'>,
   database: TenantDatabase,
   row: PublicationRow,
 ): Promise<void> {

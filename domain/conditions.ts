@@ -1,8 +1,8 @@
 import { bump, type Change, entry } from './change.ts';
 import type { TimelineEntry } from './commands.ts';
 import { passGate, reopenGates, settleGates, withGate } from './gating.ts';
-import type { PostPolicy } from './policy.ts';
-import { gatesOf, type HoldRef, holdsOn, type PostState, type TargetState } from './post-state.ts';
+import { mayDecide, type PostPolicy } from './policy.ts';
+import { gatesOf, type HoldRef, holdsOn, type PostState, type TargetState, type Vote } from './post-state.ts';
 
 /** What holds around a post and changes without a word to it: the policies, the holds, and receipts that came late. */
 export interface PostConditions {
@@ -50,7 +50,22 @@ function withPolicy(
     timeline.push(
       entry('post.policy-changed', nowMs, null, { policyVersion, reopened: tightened.join(', ') }),
     );
-  return passReached(reopenGates({ ...state, policy: current, policyVersion }, tightened), timeline, nowMs);
+  const reopened = reopenGates({ ...state, policy: current, policyVersion }, tightened);
+  return passReached(withStandingVotes(reopened), timeline, nowMs);
+}
+
+/** Votes of those whom the new policy does not give the gate to count no more towards an approval that is still to come. */
+function withStandingVotes(state: PostState): PostState {
+  return gatesOf(state.type).reduce((next, gate) => {
+    const of = next.gates[gate];
+    const policy = next.policy[gate];
+    const stands = ({ memberId, role }: Vote) =>
+      (role === undefined || mayDecide(policy, { memberId, role }, of.escalatedAtMs !== null)) &&
+      (policy.authorMay || next.revision.authors[gate] !== memberId);
+    const votes = of.votes.filter(stands);
+    if (of.status !== 'pending' || votes.length === of.votes.length) return next;
+    return withGate(next, gate, { ...of, votes });
+  }, state);
 }
 
 /** A quorum that was lowered to the votes a gate has is reached. */

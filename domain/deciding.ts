@@ -41,7 +41,7 @@ function approve(state: PostState, command: DecideCommand, nowMs: number): Reduc
     );
   const missing = missingFor(command.gate, state);
   if (missing) return { ok: false, refusal: missing };
-  const votes = [...gate.votes, { memberId, hash: command.hash, atMs: nowMs }];
+  const votes = [...gate.votes, { memberId, role: command.actor.role, hash: command.hash, atMs: nowMs }];
   const passed = votes.length >= policy.quorum;
   const next: GateState = passed
     ? {

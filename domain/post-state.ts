@@ -31,6 +31,8 @@ export interface RevisionRef {
 
 export interface Vote {
   readonly memberId: string;
+  /** The role it was cast in: another policy may give the gate to others. Left out by runs from before it was kept. */
+  readonly role?: Role;
   readonly hash: string;
   readonly atMs: number;
 }

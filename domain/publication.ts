@@ -116,12 +116,15 @@ export function movePublication(row: PublicationFacts | null, event: Publication
     case 'cannot-tell':
       return cannotTell(row, event.final);
     case 'resolved':
-      if (row?.state !== 'UNCONFIRMED') return late(row, 'not-unconfirmed');
+      if (!row || !takesWord.includes(row.state)) return late(row, 'not-unconfirmed');
       return to(event.resolution === 'published' ? 'PUBLISHED' : 'REFUSED', row.fence);
     default:
       return unreachable(event, 'publication event');
   }
 }
+
+/** Whoever has looked knows more than a row that was given up before the platform could be asked. */
+const takesWord: readonly PublicationState[] = ['DISARMED', 'UNKNOWN', 'NOT_SENT', 'UNCONFIRMED'];
 
 const takesReceipt: readonly PublicationState[] = ['SENDING', 'UNKNOWN', 'NOT_SENT', 'UNCONFIRMED'];
 

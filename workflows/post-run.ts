@@ -1,4 +1,4 @@
-import { ApplicationFailure, CancellationScope, log } from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, log, workflowInfo } from '@temporalio/workflow';
 import { noteRest, ringAlarms } from '../domain/alarms.ts';
 import type { Change } from '../domain/change.ts';
 import type { Command, CommandAnswer, RefusalCode, ResolveCommand } from '../domain/commands.ts';
@@ -18,6 +18,8 @@ export class PostRun {
   #changes = 0;
   /** Changes that are not in the rows yet: the run must not end before them. */
   #unwritten = 0;
+  /** Commands accepted and not answered yet. */
+  #inHand = 0;
   /** One command at a time. */
   readonly #mutex = new Mutex();
   /** One local activity at a time. */
@@ -90,6 +92,11 @@ export class PostRun {
     );
   }
 
+  /** Whether anybody waits for an answer: what people say comes before what time does. */
+  get isCommanded(): boolean {
+    return this.#inHand > 0;
+  }
+
   /** Whether a step for any target, or for this one, is under way. */
   isBusy(targetId?: string): boolean {
     return targetId === undefined ? this.#attempts.size > 0 : this.#attempts.has(targetId);
@@ -107,7 +114,8 @@ export class PostRun {
 
   /** Writes a change to the state, the rows and the operators' view. */
   async commit(change: Change): Promise<void> {
-    this.#state = noteRest(change.state, Date.now());
+    const version = Math.max(change.state.version, workflowInfo().historyLength * versionsPerEvent);
+    this.#state = noteRest({ ...change.state, version }, Date.now());
     this.#changes += 1;
     const readiness = evaluate(this.#state);
     this.#view.show(this.#state, readiness);
@@ -176,9 +184,16 @@ export class PostRun {
     this.#changes += 1;
   }
 
-  /** Refuses, before anything is written, what cannot apply: the Update's validator. */
+  /**
+   * Refuses, before anything is written, what cannot apply: the Update's validator. Behind a command that is still being
+   * carried out nobody can say yet: what comes is judged in its turn. So are all that a reset gives to a run at once.
+   */
   check(command: Command): void {
-    if (this.#isRepeat(command)) return;
+    if (this.#inHand > 0 || this.#isRepeat(command)) return;
+    this.#judge(command);
+  }
+
+  #judge(command: Command): void {
     const reduction = applyCommand(this.#asIfDisarmed(command), command, Date.now());
     if (!reduction.ok) throw refusal(reduction.refusal.code, reduction.refusal.message);
   }
@@ -188,19 +203,24 @@ export class PostRun {
    * rows decide whether that is still possible; success means committed in Postgres.
    */
   async handle(command: Command): Promise<CommandAnswer> {
-    // A run that has been asked to cancel still answers: what is accepted is carried out whole.
-    return CancellationScope.nonCancellable(() => this.#mutex.run(() => this.#carryOut(command)));
+    this.#inHand += 1;
+    try {
+      // A run that has been asked to cancel still answers: what is accepted is carried out whole.
+      return await CancellationScope.nonCancellable(() => this.#mutex.run(() => this.#carryOut(command)));
+    } finally {
+      this.#inHand -= 1;
+    }
   }
 
   async #carryOut(command: Command): Promise<CommandAnswer> {
     if (this.#isRepeat(command)) return this.#answer(true);
-    this.check(command);
+    if (this.#isStale) await this.refreshConditions();
+    this.#judge(command);
     await this.#disarmFor(command);
     if (command.kind === 'resolve') await this.#resolveRow(command);
     const reduction = applyCommand(this.#state, command, Date.now());
     if (!reduction.ok) throw refusal(reduction.refusal.code, reduction.refusal.message);
-    await this.commit(reduction.change);
-    this.#endPreparing(command);
+    await this.commit(this.#endPreparing(command, reduction.change));
     return this.#answer(false);
   }
 
@@ -289,14 +309,22 @@ export class PostRun {
   }
 
   /** Uploads under way for what a command has just changed are of no use any more. */
-  #endPreparing(command: Command): void {
-    if (!takesBackArmed(command)) return;
-    for (const [targetId, scope] of this.#attempts) {
-      const { phase } = this.target(targetId);
-      if (phase === 'WAITING' || phase === 'CANCELLED') scope.cancel();
-    }
+  #endPreparing(command: Command, change: Change): Change {
+    if (!takesBackArmed(command)) return change;
+    const targets = change.state.targets.map((target) => {
+      const isOver = target.phase === 'WAITING' || target.phase === 'CANCELLED';
+      if (isOver) this.#attempts.get(target.targetId)?.cancel();
+      return isOver ? { ...target, preparingSinceMs: null } : target;
+    });
+    return { ...change, state: { ...change.state, targets } };
   }
 }
+
+/**
+ * Versions follow the history's length. A task whose worker is lost is done again, perhaps otherwise, after its rows have
+ * been written: what is written then must be the newer.
+ */
+const versionsPerEvent = 10;
 
 const senderOf = ({ kind, commandId, actor }: Command) => ({ kind, commandId, memberId: actor.memberId });
 

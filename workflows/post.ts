@@ -47,7 +47,8 @@ async function live(post: PostRun, input: PostWorkflowInput, opening: Change | n
     if (await post.ringAlarms()) continue;
     const seen = post.changes;
     const moment = nextMoment(post);
-    if (moment.now.length > 0) await startSteps(post, moment.now);
+    if (post.isCommanded) await condition(() => !post.isCommanded);
+    else if (moment.now.length > 0) await startSteps(post, moment.now);
     else if (shouldContinueAsNew(post)) return carryOn(post, input);
     else await waitForChange(post, seen, moment.atMs);
   }

@@ -33,11 +33,17 @@ function seenAs(post: PostRun, targetId: string): Pick<ActivityOptions, 'summary
 export async function prepare(post: PostRun, targetId: string): Promise<void> {
   const input = targetInput(post, targetId);
   post.noteTarget(targetId, { preparingSinceMs: Date.now() });
+  const { version } = post.state;
   try {
     await prepareTarget.executeWithOptions(seenAs(post, targetId), [input]);
-    post.noteTarget(targetId, { preparingSinceMs: null, error: null });
-    if (post.state.revision.revisionId === input.revisionId)
-      post.noteTarget(targetId, { preparedRevisionId: input.revisionId });
+    const isCurrent = post.state.revision.revisionId === input.revisionId;
+    const { preparedRevisionId } = isCurrent
+      ? { preparedRevisionId: input.revisionId }
+      : post.target(targetId);
+    const prepared = { preparingSinceMs: null, error: null, preparedRevisionId };
+    // Whoever has been told that it is being prepared is told that it is done.
+    if (post.state.version === version) post.noteTarget(targetId, prepared);
+    else await post.setTarget(targetId, prepared);
   } catch (error) {
     post.noteTarget(targetId, { preparingSinceMs: null });
     if (isCancellation(error)) return;
@@ -93,6 +99,9 @@ const backoffMs = (tries: number): number | null => {
   return seconds === undefined ? null : seconds * 1000;
 };
 
+/** How long a run waits whose clock is ahead of the database's, before it asks again. */
+const clocksDifferMs = 5_000;
+
 const unprepared: TargetError = { code: 'unavailable', message: 'What was prepared is no longer there' };
 
 type AttemptResult = Exclude<ReleaseTargetResult, { kind: 'unknown' | 'unrecorded' }>;
@@ -114,6 +123,8 @@ async function attempt(post: PostRun, input: TargetInput, policyVersion: number)
       return { kind: 'disarmed' };
     case 'admitted-later':
       post.noteTarget(input.targetId, { admittedAtMs: armed.sendAtMs });
+      // By our clock it is time already: the database's is behind, and would only say the same again.
+      if (armed.sendAtMs - armLeadMs <= Date.now()) await sleep(clocksDifferMs, { summary: 'arm again' });
       return { kind: 'disarmed' };
     case 'needs-reconcile':
       return reconcile(post, input);

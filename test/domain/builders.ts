@@ -113,7 +113,7 @@ export const pending = (fields: Partial<GateState> = {}): GateState => ({
 export const approved = (hash: string, fields: Partial<GateState> = {}): GateState =>
   pending({
     status: 'approved',
-    votes: [{ memberId: 'reviewer', hash, atMs: now }],
+    votes: [{ memberId: 'reviewer', role: 'content_manager', hash, atMs: now }],
     approvedHash: hash,
     decidedAtMs: now,
     decidedBy: 'reviewer',

@@ -79,8 +79,8 @@ cannot tell                | !known  | !known     | !known   | !known        | !
 cannot tell, fourth        | !known  | !known     | !known   | !known        | !known      | = tries 4     | !out      | !known   | !known
 cannot tell, fifth         | !known  | !known     | !known   | !known        | !known      | UNCONFIRMED 7 | !out      | !known   | !known
 cannot tell, ever          | !known  | !known     | !known   | !known        | !known      | UNCONFIRMED 7 | !out      | !known   | !known
-resolved: published        | !sure   | !sure      | !sure    | !sure         | !sure       | !sure         | !out      | !sure    | PUBLISHED 7
-resolved: absent           | !sure   | !sure      | !sure    | !sure         | !sure       | !sure         | !out      | !sure    | REFUSED 7
+resolved: published        | !sure   | !sure      | PUBLISHED 7 | !sure      | PUBLISHED 7 | PUBLISHED 7   | !out      | !sure    | PUBLISHED 7
+resolved: absent           | !sure   | !sure      | REFUSED 7 | !sure        | REFUSED 7   | REFUSED 7     | !out      | !sure    | REFUSED 7
 `;
 
 const [heading, ...lines] = table

@@ -214,7 +214,7 @@ describe('the way through the gates', () => {
       'approve reviewer',
     ]);
     expect(one.state.gates.content).toEqual(
-      pending({ votes: [{ memberId: 'reviewer', hash: 'content-1', atMs: now }] }),
+      pending({ votes: [{ memberId: 'reviewer', role: 'content_manager', hash: 'content-1', atMs: now }] }),
     );
     expect(refusalOf(one.state, approve('content'))).toBe('already-voted');
     const two = apply(one.state, approve('content', { actor: second }), now + 1);
@@ -222,8 +222,8 @@ describe('the way through the gates', () => {
     expect(two.state.gates.content).toEqual(
       approved('content-1', {
         votes: [
-          { memberId: 'reviewer', hash: 'content-1', atMs: now },
-          { memberId: 'second', hash: 'content-1', atMs: now + 1 },
+          { memberId: 'reviewer', role: 'content_manager', hash: 'content-1', atMs: now },
+          { memberId: 'second', role: 'tenant_admin', hash: 'content-1', atMs: now + 1 },
         ],
         decidedAtMs: now + 1,
         decidedBy: 'second',
