@@ -182,13 +182,14 @@ function schedule(state: PostState, command: ScheduleCommand, nowMs: number): Re
   ]);
 }
 
-/** A new time asks the platform's rate anew; who keeps the old one keeps the instant that was given for it. */
+/** A new time asks the platform's rate anew, and what was late is not; who keeps the old one keeps what it came to. */
 function withDueTimes(state: PostState, dueAtMs: number | null, times: readonly TargetDueTime[]): PostState {
   const timed = (target: TargetState): TargetState => {
     if (!isStoppable(target)) return target;
     const own = times.find(({ targetId }) => targetId === target.targetId);
     const next = own ? { ...target, dueAtMs: own.dueAtMs } : target;
-    return dueOf({ dueAtMs }, next) === dueOf(state, target) ? next : { ...next, admittedAtMs: null };
+    if (dueOf({ dueAtMs }, next) === dueOf(state, target)) return next;
+    return { ...next, admittedAtMs: null, error: target.phase === 'WAITING' ? null : target.error };
   };
   return { ...state, dueAtMs, targets: state.targets.map(timed) };
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
+import { Kysely, Migrator, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
 import { addressOf, bootstrapDatabase } from '../../db/bootstrap.ts';
 import { migrateToLatest } from '../../db/migrate.ts';
@@ -47,6 +48,10 @@ test('brings a database from nothing to the newest schema; again, and by two at 
     files.map((name) => ({ name })),
   );
 
+  await expectNoViolation(url);
+});
+
+async function expectNoViolation(url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
@@ -55,7 +60,71 @@ test('brings a database from nothing to the newest schema; again, and by two at 
   } finally {
     await client.end();
   }
+}
+
+test('gives rows from before holds and rates what they would have been armed with', async () => {
+  const name = `migrated_${randomUUID().replaceAll('-', '')}`;
+  const urls = await bootstrapDatabase({
+    superuserUrl: superuserUrl(),
+    database: name,
+    passwords: testPasswords,
+  });
+  const url = addressOf(superuserUrl(), { database: name });
+  try {
+    await migrateFirst(urls.gatepost_migrator);
+    const [tenant, grant, post, revision, own] = Array.from({ length: 5 }, () => randomUUID());
+    const profiles = { linkedin: randomUUID(), instagram: randomUUID() };
+    await query(
+      url,
+      `insert into tenants (id, name) values ('${tenant}', 'Old');
+       insert into grants (tenant_id, id, platform, access_token) values ('${tenant}', '${grant}', 'linkedin', 'x');
+       insert into posts (tenant_id, id, type, revision_id, revision_number, copy, created_by)
+         values ('${tenant}', '${post}', 'TEXT_ONLY', '${revision}', 1, '', '${own}');
+       insert into revisions (tenant_id, id, post_id, number, content, content_hash, design_hash, publish_hash, authors,
+         created_by) values ('${tenant}', '${revision}', '${post}', 1, '{}', 'c', 'd', 'p', '{}', '${own}')`,
+    );
+    for (const [platform, profile] of Object.entries(profiles))
+      await query(
+        url,
+        `insert into profiles (tenant_id, id, grant_id, platform, account_kind, external_id, name)
+           values ('${tenant}', '${profile}', '${grant}', '${platform}', 'organization', '${profile}', 'Old');
+         insert into targets (tenant_id, id, post_id, profile_id, position)
+           values ('${tenant}', '${profile}', '${post}', '${profile}', 0);
+         insert into publications (tenant_id, id, post_id, revision_id, target_id, cycle, state, fence, approved_hash, due_at)
+           values ('${tenant}', '${profile}', '${post}', '${revision}', '${profile}', 1, 'ARMED', 1, 'p', '2026-05-04T09:00Z')`,
+      );
+    await migrateToLatest(urls.gatepost_migrator);
+    const rows = await query(
+      url,
+      `select p.platform, p.profile_id, p.send_at = p.due_at as "isOnTime", p.policy_version, t.policies_version
+       from publications p join tenants t on t.id = p.tenant_id order by platform desc`,
+    );
+    const expected = { isOnTime: true, policy_version: 1, policies_version: 1 };
+    expect(rows).toEqual([
+      { platform: 'linkedin', profile_id: profiles.linkedin, ...expected },
+      { platform: 'instagram', profile_id: profiles.instagram, ...expected },
+    ]);
+    await expectNoViolation(url);
+  } finally {
+    await query(superuserUrl(), `drop database if exists ${name} with (force)`);
+  }
 });
+
+/** The schema as it was first released. */
+async function migrateFirst(migratorUrl: string): Promise<void> {
+  const name = '000001_tenants_and_posts';
+  const text = await readFile(`db/migrations/${name}.sql`, 'utf8');
+  const pool = new pg.Pool({ connectionString: migratorUrl, max: 1, options: '-c row_security=off' });
+  const database = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
+  const up = async (run: Kysely<unknown>) => void (await sql.raw(text).execute(run));
+  const provider = { getMigrations: async () => ({ [name]: { up } }) };
+  try {
+    const { error } = await new Migrator({ db: database, provider }).migrateToLatest();
+    if (error) throw error;
+  } finally {
+    await database.destroy();
+  }
+}
 
 test('lets no login role change the schema', async () => {
   const { gatepost_api: apiUrl, gatepost_worker: workerUrl } = await bootstrap();

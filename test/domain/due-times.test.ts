@@ -200,6 +200,17 @@ describe('scheduling targets', () => {
     expect(admitted(stateAfter(failed, retry(null)))).toEqual([null]);
   });
 
+  it('forgets that media were late for the old time, and no failure', () => {
+    const error = { code: 'still-preparing', message: 'Its media were still being prepared' };
+    const late = readyState(targets({ error }, { phase: 'FAILED', error }, { error, dueAtMs: later }));
+    const next = stateAfter(late, schedule(dueAt + 5));
+    expect(next.targets.map((one) => one.error?.code ?? null)).toEqual([
+      null,
+      'still-preparing',
+      'still-preparing',
+    ]);
+  });
+
   it('comes with the submission of what was a draft', () => {
     const draft = stateAfter(postState(targets({}, { dueAtMs: later })), withdraw());
     const times = [
