@@ -121,16 +121,17 @@ function requestLog({ logger }: ApiDependencies): RequestHandler {
       response.setHeader('X-Request-Id', requestId);
       return requestId;
     },
-    redact: {
-      paths: ['req.headers.authorization', 'req.headers.cookie', 'res.headers["set-cookie"]'],
-      censor: '[redacted]',
-    },
+    wrapSerializers: false,
     serializers: {
-      // The local Web UI's token is part of its address.
-      req: (logged: { url: string }) => ({
-        ...logged,
-        url: logged.url.replace(/^\/codec\/[^/]+/, '/codec/[redacted]'),
+      req: (request: IncomingMessage & { id: unknown; originalUrl?: string }) => ({
+        id: request.id,
+        method: request.method,
+        // The local Web UI's token is part of its address.
+        url: (request.originalUrl ?? request.url ?? '').replace(/^\/codec\/[^/]+/, '/codec/[redacted]'),
+        remoteAddress: request.socket.remoteAddress,
+        userAgent: request.headers['user-agent'],
       }),
+      res: ({ statusCode }: ServerResponse) => ({ statusCode }),
     },
     customLogLevel: (_request, response, error) => {
       if (error || response.statusCode >= 500) return 'error';
