@@ -101,6 +101,7 @@ const begin: Statement = { text: 'begin', values: [] };
 const setTenant = (tenantId: string): Statement => ({
   text: `select set_config('app.tenant', $1, true)`,
   values: [tenantId],
+  name: 'gatepost_scope',
 });
 
 class TenantConnection implements DatabaseConnection {
@@ -176,12 +177,14 @@ const isReadyAfter = (error: Error): boolean =>
 interface Statement {
   readonly text: string;
   readonly values: readonly unknown[];
+  /** Of a prelude: prepared once per connection under this name. */
+  readonly name?: string;
 }
 
 /** What of `pg`'s wire connection is used here; its own types leave it out. */
 interface WireConnection {
-  parse(message: { text: string }): void;
-  bind(message: { values: readonly unknown[] }): void;
+  parse(message: { text: string; name?: string | undefined }): void;
+  bind(message: { values: readonly unknown[]; statement?: string | undefined }): void;
   execute(message: { portal?: string; rows?: number }): void;
 }
 
@@ -217,9 +220,9 @@ class PipelinedQuery extends BaseQuery {
   }
 
   override prepare(connection: WireConnection): void {
-    for (const { text, values } of this.#prelude) {
-      connection.parse({ text });
-      connection.bind({ values });
+    for (const { text, values, name } of this.#prelude) {
+      if (!isPrepared(connection, name)) connection.parse({ text, name });
+      connection.bind({ values, statement: name });
       connection.execute({});
     }
     super.prepare(connection);
@@ -233,6 +236,17 @@ class PipelinedQuery extends BaseQuery {
     if (this.#outstanding === 0) super.handleCommandComplete(message, connection);
     else this.#outstanding -= 1;
   }
+}
+
+/** What preludes are prepared on a connection: they come before all that could fail, so asking for it is having it. */
+const preparedOn = new WeakMap<WireConnection, Set<string>>();
+
+function isPrepared(connection: WireConnection, name: string | undefined): boolean {
+  if (name === undefined) return false;
+  const prepared = preparedOn.get(connection);
+  if (prepared?.has(name)) return true;
+  preparedOn.set(connection, new Set([...(prepared ?? []), name]));
+  return false;
 }
 
 /** Statements that recur are prepared once per connection; beyond this many texts the rest stay unnamed. */
