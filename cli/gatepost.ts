@@ -81,6 +81,16 @@ program
   .action(async (file: string) => (await import('./commands/build-bundle.ts')).buildBundle(file));
 
 program
+  .command('rebuild-projection')
+  .description("write the rows of a tenant's posts again from their runs' histories; needs a worker")
+  .requiredOption('--tenant <id>', 'the tenant', parseUuid)
+  .option('--post <id>', 'this post alone', parseUuid)
+  .option('--check', 'only say what differs, and exit with 1 if anything does', false)
+  .action(async (options) =>
+    (await import('./commands/rebuild-projection.ts')).rebuildProjection(process.env, options),
+  );
+
+program
   .command('openapi')
   .description('write api/openapi.json from the schemas')
   .action(async () => (await import('../api/openapi.ts')).writeOpenApi());

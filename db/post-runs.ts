@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { TenantTransaction } from './tenant-database.ts';
+import type { TenantExecutor, TenantTransaction } from './tenant-database.ts';
 
 /**
  * Locks a post's row: the first lock in the order post → target → publication. `false` when there is no such post.
@@ -37,6 +37,17 @@ export async function insertRunEpoch(
     select ${postId}, ${runId}, coalesce(max(epoch), 0) + 1 from post_runs where post_id = ${postId}
     returning epoch`.execute(transaction);
   return inserted.rows[0]!.epoch;
+}
+
+/** The runs of a post that have written anything, oldest first. */
+export async function listRunIds(database: TenantExecutor, postId: string): Promise<string[]> {
+  const rows = await database
+    .selectFrom('post_runs')
+    .select('run_id')
+    .where('post_id', '=', postId)
+    .orderBy('epoch')
+    .execute();
+  return rows.map((row) => row.run_id);
 }
 
 /** The epoch of the newest run that has written anything; 0 when none has. */

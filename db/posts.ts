@@ -186,6 +186,21 @@ export function findPost(
   return (scope ? post.where(withinScope(scope)) : post).executeTakeFirst();
 }
 
+/** Posts that have, or had, a run, by id. */
+export async function listSubmittedPostIds(
+  database: TenantExecutor,
+  { after, limit }: { after: string | undefined; limit: number },
+): Promise<string[]> {
+  const submitted = database
+    .selectFrom('posts')
+    .select('id')
+    .where('submitted_at', 'is not', null)
+    .orderBy('id')
+    .limit(limit);
+  const rows = await (after ? submitted.where('id', '>', after) : submitted).execute();
+  return rows.map(({ id }) => id);
+}
+
 /** Submitted posts that something can still happen to, by id. */
 export async function listOpenPostIds(
   database: TenantExecutor,

@@ -23,15 +23,27 @@ export interface Projection {
  */
 export function projectPost(database: TenantDatabase, projection: Projection): Promise<ConditionsMark> {
   return inTransaction(database, async (transaction) => {
-    const { postId, version } = projection.state;
-    if (!(await lockPost(transaction, postId))) throw new Error(`There is no post ${postId} to project to`);
-    const epoch = await insertRunEpoch(transaction, postId, projection.runId);
-    await insertTimeline(transaction, postId, version, projection.timeline);
-    await insertDecisions(transaction, postId, projection.decisions);
-    if (await setPostProjection(transaction, projection, epoch))
-      await setTargets(transaction, projection.state);
-    return findConditionsMark(transaction, projection.state.tenantId, postId);
+    await writeProjection(transaction, projection);
+    return findConditionsMark(transaction, projection.state.tenantId, projection.state.postId);
   });
+}
+
+/** The writing of `projectPost`; answers the keys of the lines and decisions that it wrote or found there. */
+export async function writeProjection(
+  transaction: TenantTransaction,
+  projection: Projection,
+): Promise<string[]> {
+  const { postId, version } = projection.state;
+  if (!(await lockPost(transaction, postId))) throw new Error(`There is no post ${postId} to project to`);
+  const epoch = await insertRunEpoch(transaction, postId, projection.runId);
+  const lines = await insertTimeline(transaction, postId, version, projection.timeline);
+  await insertDecisions(transaction, postId, projection.decisions);
+  if (await setPostProjection(transaction, projection, epoch))
+    await setTargets(transaction, projection.state);
+  return [
+    ...lines.map((key) => `line ${key}`),
+    ...projection.decisions.map(({ commandId, gate }) => `decision ${commandId} ${gate}`),
+  ];
 }
 
 /** The state of a post's run at its last projection; `null` before the first. */
@@ -165,8 +177,8 @@ async function insertTimeline(
   postId: string,
   version: number,
   timeline: readonly TimelineEntry[],
-): Promise<void> {
-  if (timeline.length === 0) return;
+): Promise<string[]> {
+  if (timeline.length === 0) return [];
   const rows = timeline.map((line, index) => ({
     post_id: postId,
     event_key: `run:${version}:${index}:${line.type}:${line.atMs}`,
@@ -181,6 +193,7 @@ async function insertTimeline(
     .values(rows)
     .onConflict((conflict) => conflict.columns(['tenant_id', 'post_id', 'event_key']).doNothing())
     .execute();
+  return rows.map((row) => row.event_key);
 }
 
 async function insertDecisions(
