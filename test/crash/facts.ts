@@ -1,4 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from '@temporalio/client';
+import { checkProjection } from '../../cli/projection.ts';
+import { openPool } from '../../db/pool.ts';
+import { forTenant } from '../../db/tenant-database.ts';
 import type { PostStatus } from '../../domain/post.ts';
 import { postWorkflowId } from '../../workflows/ids.ts';
 import { replayNow } from '../support/histories.ts';
@@ -76,12 +80,13 @@ interface FactsInput {
 /** Everything that is known of a post now. Its time counts from when all was there again, and not before it was due. */
 export async function gatherFacts(stage: Stage, post: StagedPost, given: FactsInput): Promise<PostFacts> {
   const { live } = stage;
-  const [rows, entries, commits, runPhase, replay] = await Promise.all([
+  const [rows, entries, commits, runPhase, replay, projection] = await Promise.all([
     live.query<Row>(rowQuery, [post.postId]),
     live.ledgerOf(post.profile),
     commitsOf(stage, post),
     phaseOfRun(stage, post.postId),
     replayed(stage, post.postId, given.name),
+    projectionOf(stage, post.postId),
   ]);
   const row = rows[0]!;
   const { recoveredAtMs, settledAtMs, isEnded = false } = given;
@@ -99,7 +104,39 @@ export async function gatherFacts(stage: Stage, post: StagedPost, given: FactsIn
     runPhase,
     isEnded,
     replay,
+    projection,
   };
+}
+
+/**
+ * Where a post's rows are not what its histories come to. Of a task that was lost after it had written, and done again
+ * otherwise, a line of the timeline remains that no history tells of; all else must agree.
+ */
+async function projectionOf({ live, tenant }: Stage, postId: string): Promise<string[]> {
+  const { connection, options } = live.temporal;
+  const client = new Client({
+    connection,
+    namespace: options.namespace,
+    dataConverter: { payloadCodecs: [live.codec] },
+  });
+  const pool = openPool({
+    connectionString: live.database.workerUrl,
+    max: 1,
+    applicationName: 'projection',
+    onIdleError: () => {},
+  });
+  try {
+    const database = forTenant(pool, tenant.id);
+    const result = await checkProjection(client, database, { tenantId: tenant.id, postId, isCheck: true });
+    if (result.kind === 'no-history') return [];
+    return result.differences
+      .filter(({ where, history }) => !(where.startsWith('line ') && history === undefined))
+      .map(({ where, row, history }) => `${where}: ${JSON.stringify(row)}, not ${JSON.stringify(history)}`);
+  } catch (error) {
+    return [error instanceof Error ? error.message : String(error)];
+  } finally {
+    await pool.end();
+  }
 }
 
 let lastReplay: Promise<unknown> = Promise.resolve();

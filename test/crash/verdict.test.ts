@@ -7,7 +7,7 @@ const sound: PostFacts = {
   target: { phase: 'PUBLISHED', publicId: 'urn:1' },
   publication: { state: 'PUBLISHED', publicId: 'urn:1' },
   runPhase: 'PUBLISHED',
-  ...{ isEnded: false, settledAfterSeconds: 3, replay: null },
+  ...{ isEnded: false, settledAfterSeconds: 3, replay: null, projection: [] },
 };
 const unconfirmed: PostFacts = {
   ...sound,
@@ -54,6 +54,7 @@ test.each<[string, PostFacts, string[]]>([
   ['doubt where the platform can be asked', { ...unconfirmed, kind: 'business' }, ['lost']],
   ['doubt before anything was sent', { ...unconfirmed, point: 'armed', ledger: [] }, ['lost']],
   ['doubt after the receipt was written', { ...unconfirmed, point: 'receipt-committed' }, ['lost']],
+  ['rows that the histories do not come to', { ...sound, projection: ['post.status'] }, ['stale-projection']],
   ['an outcome that came too late', { ...sound, settledAfterSeconds: 61 }, ['stuck']],
   ['no outcome', { ...sound, settledAfterSeconds: null }, ['stuck']],
   ['a post that was out early', { ...sound, ledger: [{ publicId: 'urn:1', latenessMs: -1 }] }, ['early']],

@@ -20,6 +20,8 @@ export interface PostFacts {
   readonly isEnded: boolean;
   /** What differs when its history is replayed by a worker that has never seen it; `null`: nothing. */
   readonly replay: string | null;
+  /** Where the rows differ from what the histories of its runs come to. */
+  readonly projection: readonly string[];
   /** From when everything was there again to the outcome, in seconds; `null`: none within the time given. */
   readonly settledAfterSeconds: number | null;
 }
@@ -32,6 +34,7 @@ export const findingKinds = [
   'sent-blindly',
   'untrue',
   'unreplayable',
+  'stale-projection',
 ] as const;
 export type FindingKind = (typeof findingKinds)[number];
 export interface Finding {
@@ -60,6 +63,7 @@ export function judge(facts: PostFacts): readonly Finding[] {
     found('sent-blindly', `${facts.commits} calls where nothing can be read back`);
   for (const message of untruths(facts)) found('untrue', message);
   if (facts.replay !== null) found('unreplayable', facts.replay);
+  if (facts.projection.length > 0) found('stale-projection', facts.projection.join(', '));
   return findings;
 }
 
