@@ -1,0 +1,38 @@
+import type * as real from '../../../db/conditions.ts';
+import type { HoldRef } from '../../../domain/post-state.ts';
+import { resolvePostPolicy } from '../../../domain/policy.ts';
+import { type PostRows, type Rows, rowsOf } from '../rows.ts';
+
+const holdsOn = (rows: Rows, { targets }: PostRows): HoldRef[] => {
+  const all = targets.flatMap(({ profile }) => rows.standingHolds(profile));
+  return [...new Map(all.map((hold) => [hold.holdId, hold])).values()];
+};
+
+export const markOf = (rows: Rows, post: PostRows): real.ConditionsMark => ({
+  policyVersion: rows.policyVersion,
+  holdIds: holdsOn(rows, post).map(({ holdId }) => holdId).sort(),
+});
+
+export const findConditions: typeof real.findConditions = async (database, { postId, knownVersion }) => {
+  const rows = rowsOf(database);
+  const post = rows.requirePost(postId);
+  const policyVersion = await rows.transact(`reads the version of the policies`, () => rows.policyVersion);
+  const policy = await rows.transact(`reads the policies`, () =>
+    policyVersion === knownVersion ? null : resolvePostPolicy(post.targets.map(() => [rows.policyLayer])),
+  );
+  const holds = await rows.transact(`reads the holds on ${postId}`, () => holdsOn(rows, post));
+  const receipts = await rows.transact(`reads late receipts of ${postId}`, () => lateReceipts(rows, post));
+  return { policyVersion, policy, holds, receipts };
+};
+
+function lateReceipts(rows: Rows, { postId, targets }: PostRows) {
+  const inDoubt = targets.filter(({ phase }) => phase === 'UNCONFIRMED').map(({ targetId }) => targetId);
+  return rows.publications
+    .filter((row) => row.post_id === postId && row.state === 'PUBLISHED' && inDoubt.includes(row.target_id))
+    .map((row) => ({
+      targetId: row.target_id,
+      publicId: row.public_id ?? '',
+      permalink: row.permalink,
+      publishedAtMs: (row.published_at ?? row.updated_at).getTime(),
+    }));
+}
