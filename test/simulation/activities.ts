@@ -25,7 +25,10 @@ export function createActivities(world: World): ActivityFunctions {
     envelopes: { open: () => Buffer.from('token') },
     rates: simulatedRates,
   } as never;
-  return { ...createProjectionActivities(dependencies), ...createPublishingActivities(dependencies) } as never;
+  return {
+    ...createProjectionActivities(dependencies),
+    ...createPublishingActivities(dependencies),
+  } as never;
 }
 
 export const activityNames = [

@@ -41,7 +41,14 @@ function resultOf(outcome: ActivityOutcome) {
 
 function failureOf(cause: unknown) {
   const error = cause instanceof Error ? cause : new Error(String(cause));
-  const failure = new ActivityFailure('Activity task failed', 'activity', 'id', 'UNSPECIFIED' as never, '', error);
+  const failure = new ActivityFailure(
+    'Activity task failed',
+    'activity',
+    'id',
+    'UNSPECIFIED' as never,
+    '',
+    error,
+  );
   return defaultFailureConverter.errorToFailure(failure, payloads);
 }
 
@@ -123,11 +130,16 @@ export class ActivityTasks {
   #dispatch(task: Task): void {
     if (!this.#isWanted(task)) return;
     const process = this.#temporal.anyWorker();
-    if (!process) return this.#dispatchAfter(task, 500);
+    if (!process) {
+      this.#dispatchAfter(task, 500);
+      return;
+    }
     task.attempts += 1;
     const attempt: Attempt = { number: task.attempts, process, abort: new AbortController() };
     task.current = attempt;
-    this.#temporal.log(`${this.#run.workflowId} ${task.schedule.activityType} attempt ${attempt.number} begins`);
+    this.#temporal.log(
+      `${this.#run.workflowId} ${task.schedule.activityType} attempt ${attempt.number} begins`,
+    );
     this.#watch(task, attempt);
     this.#call(task, attempt).then(
       (result) => this.#ended(task, attempt, { kind: 'completed', result }),
@@ -177,7 +189,10 @@ export class ActivityTasks {
     this.#temporal.log(
       `${this.#run.workflowId} ${task.schedule.activityType} ${describe(outcome)}${againInMs === null ? '' : `, again in ${againInMs}`}`,
     );
-    if (againInMs !== null) return this.#dispatchAfter(task, againInMs);
+    if (againInMs !== null) {
+      this.#dispatchAfter(task, againInMs);
+      return;
+    }
     this.#temporal.scheduler.after(this.#temporal.random.between(0, 20), () => {
       if (!this.#isWanted(task)) return;
       this.#tasks.delete(task.seq);
@@ -188,14 +203,16 @@ export class ActivityTasks {
   #retryDelay({ schedule, attempts, scheduledAtMs }: Task, outcome: ActivityOutcome): number | null {
     const policy = schedule.retryPolicy;
     if (policy?.maximumAttempts && attempts >= policy.maximumAttempts) return null;
-    const failure = outcome.kind === 'failed' && outcome.error instanceof ApplicationFailure ? outcome.error : null;
+    const failure =
+      outcome.kind === 'failed' && outcome.error instanceof ApplicationFailure ? outcome.error : null;
     if (failure?.nonRetryable) return null;
     const own = failure?.nextRetryDelay as number | undefined;
     const initialMs = optionalTsToMs(policy?.initialInterval) ?? 1_000;
     const mostMs = optionalTsToMs(policy?.maximumInterval) ?? 100 * initialMs;
     const delayMs = own ?? Math.min(mostMs, initialMs * (policy?.backoffCoefficient || 2) ** (attempts - 1));
     const closeMs = optionalTsToMs(schedule.scheduleToCloseTimeout);
-    const isTooLate = closeMs !== undefined && this.#temporal.scheduler.nowMs + delayMs > scheduledAtMs + closeMs;
+    const isTooLate =
+      closeMs !== undefined && this.#temporal.scheduler.nowMs + delayMs > scheduledAtMs + closeMs;
     return isTooLate ? null : delayMs;
   }
 }

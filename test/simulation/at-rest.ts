@@ -8,7 +8,18 @@ import type { World } from './world.ts';
 
 /** What a person can do something about; time alone settles the other blocks, and they must be gone. */
 const waitsForPerson = [
-  ...['submit', 'copy', 'gate', 'changes-requested', 'media', 'due-time', 'late', 'paused', 'hold', 'operator'],
+  ...[
+    'submit',
+    'copy',
+    'gate',
+    'changes-requested',
+    'media',
+    'due-time',
+    'late',
+    'paused',
+    'hold',
+    'operator',
+  ],
 ];
 
 /** Looks at every post when all is quiet: nothing is stuck, nothing went out twice, and the rows say what the runs do. */
@@ -30,11 +41,17 @@ async function checkPost(world: World, post: PostRows, isOver: boolean): Promise
   const model = world.model.posts.get(postId)!;
   if (run.isOpen) {
     must(!isOver, `it is ${status} and waits for ${codes} although everybody did what it waited for`);
-    must(codes.length > 0 && codes.some((code) => waitsForPerson.includes(code)), `it is stuck: ${status}, ${codes}`);
+    must(
+      codes.length > 0 && codes.some((code) => waitsForPerson.includes(code)),
+      `it is stuck: ${status}, ${codes}`,
+    );
     must(!codes.includes('publishing'), `a target is on its way for ever: ${status}`);
   } else must(run.status === 'completed', `its run is ${run.status}`);
   for (const { answer, isRefused, command } of model.issued.values())
-    must(answer !== null || isRefused || run.status === 'completed', `${command.kind} ${command.commandId} was never answered`);
+    must(
+      answer !== null || isRefused || run.status === 'completed',
+      `${command.kind} ${command.commandId} was never answered`,
+    );
   checkEntries(model, state, must);
   checkProjection(post, state, must);
   checkDecisions(world, model, must);
@@ -93,14 +110,20 @@ function checkDecisions(world: World, model: PostModel, must: (holds: boolean, w
     if (command.kind !== 'decide') continue;
     const isKept = kept.some(
       ({ commandId, gate, hash, verdict }) =>
-        commandId === command.commandId && gate === command.gate && hash === command.hash && verdict === command.verdict,
+        commandId === command.commandId &&
+        gate === command.gate &&
+        hash === command.hash &&
+        verdict === command.verdict,
     );
     must(isKept, `the decision ${command.commandId} was answered and not kept`);
   }
   const said = new Set(model.taken.map(({ command }) => command.commandId));
   for (const { commandId, verdict } of kept)
     if (verdict !== 'policy')
-      must(said.has(commandId) || model.open.some(({ command }) => command.commandId === commandId), `the decision ${commandId} was kept although it was refused`);
+      must(
+        said.has(commandId) || model.open.some(({ command }) => command.commandId === commandId),
+        `the decision ${commandId} was kept although it was refused`,
+      );
   for (const { row, entries } of model.claims) {
     if (entries === 0) continue;
     const { ref } = model.revisions.get(row.revision_id)!;

@@ -24,7 +24,11 @@ export async function runLocalActivity(temporal: Temporal, call: LocalCall): Pro
     temporal.log(`${call.run.workflowId} ${local.activityType} (local) ${describe(outcome)}`);
     const delayMs = Math.min(mostMs, intervalMs * 2 ** (attempt - 1));
     if (outcome.kind === 'completed' || temporal.scheduler.nowMs + delayMs >= closeAtMs) return outcome;
-    if (outcome.kind === 'failed' && outcome.error instanceof ApplicationFailure && outcome.error.nonRetryable)
+    if (
+      outcome.kind === 'failed' &&
+      outcome.error instanceof ApplicationFailure &&
+      outcome.error.nonRetryable
+    )
       return outcome;
     await worker.sleep(delayMs);
   }
@@ -47,6 +51,8 @@ function attemptOnce(
     (result): ActivityOutcome => ({ kind: 'completed', result }),
     (error: unknown): ActivityOutcome => ({ kind: 'failed', error }),
   );
-  const late = worker.sleep(leftMs).then((): ActivityOutcome => ({ kind: 'timed-out', type: 'START_TO_CLOSE' }));
+  const late = worker
+    .sleep(leftMs)
+    .then((): ActivityOutcome => ({ kind: 'timed-out', type: 'START_TO_CLOSE' }));
   return Promise.race([ended, late]);
 }

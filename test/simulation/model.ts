@@ -1,6 +1,6 @@
 import type { PublicationRow } from '../../db/publications.ts';
 import type { Command, CommandAnswer } from '../../domain/commands.ts';
-import { type PostPolicy, resolvePostPolicy, type PolicyLayer } from '../../domain/policy.ts';
+import { type PolicyLayer, type PostPolicy, resolvePostPolicy } from '../../domain/policy.ts';
 import type { Gate } from '../../domain/post.ts';
 import type { HoldRef, RevisionRef } from '../../domain/post-state.ts';
 import type { RevisionContent } from '../../domain/revision.ts';
@@ -28,7 +28,11 @@ export interface PostFacts {
   readonly gates: readonly Gate[];
   readonly dueAtMs: number | null;
   readonly revision: RevisionRef;
-  readonly targets: readonly { readonly targetId: string; readonly profile: Profile; readonly dueAtMs: number | null }[];
+  readonly targets: readonly {
+    readonly targetId: string;
+    readonly profile: Profile;
+    readonly dueAtMs: number | null;
+  }[];
 }
 
 interface Claim {
@@ -191,7 +195,10 @@ export class PostModel {
     const said = foldCommands(this);
     const may = (kind: Command['kind']) => this.open.some(({ command }) => command.kind === kind);
     const which = `${row.target_id} is claimed`;
-    this.#must(row.approved_hash === revision.ref.publishHash, `${which} under a hash that is not its revision's`);
+    this.#must(
+      row.approved_hash === revision.ref.publishHash,
+      `${which} under a hash that is not its revision's`,
+    );
     this.#must(!said.isCancelled, `${which} although the post has been cancelled`);
     this.#must(!said.isDraft || may('submit'), `${which} although the post is a draft`);
     this.#must(!said.isPaused || may('resume'), `${which} although the post is paused`);
@@ -246,20 +253,29 @@ export class PostModel {
 
   accepted(entry: LedgerEntry): void {
     const target = this.facts.targets.find(({ profile }) => profile.externalId === entry.externalId);
-    if (!target) return this.#must(false, `${entry.externalId} shows it, which is none of its targets`);
+    if (!target) {
+      this.#must(false, `${entry.externalId} shows it, which is none of its targets`);
+      return;
+    }
     const { targetId } = target;
     const which = `${targetId} went out`;
     const entries = (this.entries.get(targetId) ?? 0) + 1;
     this.entries.set(targetId, entries);
     this.#must(entries <= 1 + this.mistakesOf(targetId).sentTwice, `${which} ${entries} times`);
     const claim = this.claims.findLast(({ row }) => row.target_id === targetId);
-    if (!claim) return this.#must(false, `${which} unclaimed`);
+    if (!claim) {
+      this.#must(false, `${which} unclaimed`);
+      return;
+    }
     claim.entries += 1;
     this.#must(claim.entries === 1, `${which} ${claim.entries} times under one claim`);
     this.#mustShow(entry, claim, targetId);
     for (const issued of this.taken) this.#mustBeTooLate(issued, claim, which);
     for (const { hold, alreadySending } of this.#model.standingOn(target.profile))
-      this.#must(alreadySending.includes(targetId), `${which} after ${hold.holdId} was placed, which did not name it`);
+      this.#must(
+        alreadySending.includes(targetId),
+        `${which} after ${hold.holdId} was placed, which did not name it`,
+      );
   }
 
   #mustShow(entry: LedgerEntry, { row }: Claim, targetId: string): void {
@@ -269,7 +285,10 @@ export class PostModel {
     const shown = type === 'TEXT_ONLY' ? [] : type === 'CAROUSEL' ? content.media : content.media.slice(0, 1);
     const media = shown.map(({ sha256 }) => sha256).join();
     const isSame = entry.text === (own.copy ?? content.copy) && entry.media.join() === media;
-    this.#must(isSame, `${targetId} shows ${entry.text} [${entry.media}], not what was approved as ${row.revision_id}`);
+    this.#must(
+      isSame,
+      `${targetId} shows ${entry.text} [${entry.media}], not what was approved as ${row.revision_id}`,
+    );
   }
 
   /** A command that was answered between claim and publication must have said that it came too late. */
@@ -279,7 +298,9 @@ export class PostModel {
     const isRejection = command.kind === 'decide' && command.verdict === 'reject';
     this.#must(!stops && !isRejection, `${which} after ${command.kind} ${command.commandId} was answered`);
     if (command.kind !== 'cancel') return;
-    const isNamed = answer!.blockedOn.some(({ code, targetId }) => code === 'publishing' && targetId === row.target_id);
+    const isNamed = answer!.blockedOn.some(
+      ({ code, targetId }) => code === 'publishing' && targetId === row.target_id,
+    );
     this.#must(isNamed, `${which} after the cancel ${command.commandId} was answered without naming it`);
   }
 }
@@ -332,7 +353,8 @@ function foldOne(said: Said, issued: Issued): void {
   if (vote) said.votes.push(vote);
   switch (command.kind) {
     case 'decide':
-      if (command.verdict === 'reject') undo(command.gate, command.returnTo ?? (command.gate === 'publish' ? 'content' : command.gate));
+      if (command.verdict === 'reject')
+        undo(command.gate, command.returnTo ?? (command.gate === 'publish' ? 'content' : command.gate));
       return;
     case 'edit': {
       const changed = (['content', 'design', 'publish'] as const).filter(

@@ -24,7 +24,13 @@ export class Office {
   readonly #process: Process;
   #number = 0;
 
-  constructor(options: { scheduler: Scheduler; random: Random; temporal: Temporal; rows: Rows; model: Model }) {
+  constructor(options: {
+    scheduler: Scheduler;
+    random: Random;
+    temporal: Temporal;
+    rows: Rows;
+    model: Model;
+  }) {
     this.#scheduler = options.scheduler;
     this.#random = options.random;
     this.#temporal = options.temporal;
@@ -43,7 +49,8 @@ export class Office {
     for (let tries = 0; tries < mostTries && !issued.answer && !issued.isRefused; tries += 1) {
       const answer = await this.#ask(postId, command);
       if (answer === 'missing' && this.#isClosed(postId)) issued.isRefused = true;
-      else if (!issued.answer && !issued.isRefused) await this.#scheduler.sleep(this.#random.between(200, 20_000));
+      else if (!issued.answer && !issued.isRefused)
+        await this.#scheduler.sleep(this.#random.between(200, 20_000));
     }
     return issued;
   }
@@ -54,7 +61,8 @@ export class Office {
 
   async #ask(postId: string, command: Command): Promise<'answered' | 'missing' | 'silence'> {
     const answered = new Promise<'answered' | 'missing'>((resolve) => {
-      for (let copies = this.#random.chance(0.08) ? 2 : 1; copies > 0; copies -= 1) this.#send(postId, command, resolve);
+      for (let copies = this.#random.chance(0.08) ? 2 : 1; copies > 0; copies -= 1)
+        this.#send(postId, command, resolve);
     });
     return Promise.race([answered, this.#scheduler.sleep(patienceMs).then(() => 'silence' as const)]);
   }
@@ -65,7 +73,10 @@ export class Office {
     this.#scheduler.after(this.#random.between(0, this.#random.chance(0.05) ? 4_000 : 25), () =>
       this.#temporal.update(postWorkflowId('tenant', postId), update, ({ kind }) => {
         const isLost = this.#random.chance(0.03);
-        if (!isLost) this.#scheduler.after(this.#random.between(0, 10), () => resolve(kind === 'missing' ? kind : 'answered'));
+        if (!isLost)
+          this.#scheduler.after(this.#random.between(0, 10), () =>
+            resolve(kind === 'missing' ? kind : 'answered'),
+          );
       }),
     );
   }
@@ -73,13 +84,24 @@ export class Office {
   /** A hold, and what was on its way already when it was placed. */
   placeHold(hold: HoldRef): Promise<void> {
     const rows = this.#rows;
-    const placed = { hold, returnedAtMs: null as number | null, liftedAtMs: null, alreadySending: [] as string[] };
+    const placed = {
+      hold,
+      returnedAtMs: null as number | null,
+      liftedAtMs: null,
+      alreadySending: [] as string[],
+    };
     this.#model.holds.push(placed);
     return this.#untilDone(async () => {
-      await rows.transact(`places ${hold.holdId}`, () => void rows.holds.set(hold.holdId, { ...hold, isLifted: false }));
+      await rows.transact(
+        `places ${hold.holdId}`,
+        () => void rows.holds.set(hold.holdId, { ...hold, isLifted: false }),
+      );
       const { scope, subject } = hold;
       const sending = await rows.transact(`takes back what ${hold.holdId} stops`, () =>
-        disarmScopeOf(rows, (row) => scope === 'tenant' || subject === (scope === 'profile' ? row.profile_id : row.platform)),
+        disarmScopeOf(
+          rows,
+          (row) => scope === 'tenant' || subject === (scope === 'profile' ? row.profile_id : row.platform),
+        ),
       );
       placed.alreadySending = sending.map(({ targetId }) => targetId);
       placed.returnedAtMs = this.#scheduler.nowMs;
@@ -88,7 +110,8 @@ export class Office {
   }
 
   liftHold(holdId: string): Promise<void> {
-    for (const one of this.#model.holds) if (one.hold.holdId === holdId) one.liftedAtMs = this.#scheduler.nowMs;
+    for (const one of this.#model.holds)
+      if (one.hold.holdId === holdId) one.liftedAtMs = this.#scheduler.nowMs;
     return this.#untilDone(async () => {
       await this.#rows.transact(`lifts ${holdId}`, () => {
         this.#rows.holds.get(holdId)!.isLifted = true;
@@ -105,7 +128,9 @@ export class Office {
         rows.policyLayer = layer;
         rows.policyVersion += 1;
       });
-      await rows.transact('takes back what is armed under the old policies', () => disarmScopeOf(rows, () => true));
+      await rows.transact('takes back what is armed under the old policies', () =>
+        disarmScopeOf(rows, () => true),
+      );
       version.returnedAtMs = this.#scheduler.nowMs;
       this.#pokeAll();
     });

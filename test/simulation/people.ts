@@ -1,6 +1,12 @@
 import { type Command, type CommandKind, commandKinds } from '../../domain/commands.ts';
 import { type Gate, gates, type PostType } from '../../domain/post.ts';
-import { type Actor, hashFor, type HoldRef, type PostState, type RevisionRef } from '../../domain/post-state.ts';
+import {
+  type Actor,
+  type HoldRef,
+  hashFor,
+  type PostState,
+  type RevisionRef,
+} from '../../domain/post-state.ts';
 import { hashRevision, type RevisionContent } from '../../domain/revision.ts';
 import type { Random } from './random.ts';
 import type { PostRows } from './rows.ts';
@@ -86,7 +92,17 @@ export function sensible(world: World, post: PostRows, state: PostState, random:
 const anyCommand = (world: World, post: PostRows, state: PostState, random: Random): Command => {
   const make = maker(world, post, state, random);
   const kind = random.weighted<CommandKind>({
-    ...{ decide: 8, edit: 6, schedule: 6, publishNow: 4, pause: 3, resume: 3, cancel: 1.5, submit: 1, withdraw: 1 },
+    ...{
+      decide: 8,
+      edit: 6,
+      schedule: 6,
+      publishNow: 4,
+      pause: 3,
+      resume: 3,
+      cancel: 1.5,
+      submit: 1,
+      withdraw: 1,
+    },
     ...{ retry: 2, resolve: 2, archive: 0.5 },
   });
   return make.command(kind);
@@ -110,11 +126,17 @@ export function maker(world: World, post: PostRows, state: PostState, random: Ra
     const baseRevisionId = random.chance(0.97) ? state.revision.revisionId : 'revision-of-nobody';
     return { kind: 'edit', ...base(actor), revision, baseRevisionId };
   };
-  const dueAtMs = () => world.scheduler.nowMs + random.pick([-5_000, 3_000, 20_000, 60_000, 900_000, 7_200_000]);
+  const dueAtMs = () =>
+    world.scheduler.nowMs + random.pick([-5_000, 3_000, 20_000, 60_000, 900_000, 7_200_000]);
   const schedule = (): Command => {
     const own = post.targets.filter(() => random.chance(0.15));
     const targets = own.map(({ targetId }) => ({ targetId, dueAtMs: random.chance(0.7) ? dueAtMs() : null }));
-    return { kind: 'schedule', ...base(), dueAtMs: targets.length === 0 || random.chance(0.6) ? dueAtMs() : null, targets };
+    return {
+      kind: 'schedule',
+      ...base(),
+      dueAtMs: targets.length === 0 || random.chance(0.6) ? dueAtMs() : null,
+      targets,
+    };
   };
   const targetId = () => random.pick(post.targets).targetId;
   const resolve = (id: string): Command => {
@@ -125,7 +147,11 @@ export function maker(world: World, post: PostRows, state: PostState, random: Ra
     const permalink = resolution === 'published' ? 'https://example.com/seen' : null;
     return { kind: 'resolve', ...base(), targetId: id, resolution, permalink };
   };
-  const retry = (): Command => ({ kind: 'retry', ...base(), targetIds: random.chance(0.7) ? null : [targetId()] });
+  const retry = (): Command => ({
+    kind: 'retry',
+    ...base(),
+    targetIds: random.chance(0.7) ? null : [targetId()],
+  });
   const operator = (id: string | undefined): Command => {
     const phase = state.targets.find((target) => target.targetId === id)?.phase;
     if (random.chance(0.05)) return { kind: 'archive', ...base() };
@@ -143,7 +169,13 @@ export function maker(world: World, post: PostRows, state: PostState, random: Ra
         return { kind, ...base(deciderFor(state, 'publish', random)), hash: state.revision.publishHash };
       case 'submit': {
         const targets = post.targets.map((target) => ({ targetId: target.targetId, dueAtMs: null }));
-        return { kind, ...base(), revision: state.revision, dueAtMs: random.chance(0.9) ? dueAtMs() : null, targets };
+        return {
+          kind,
+          ...base(),
+          revision: state.revision,
+          dueAtMs: random.chance(0.9) ? dueAtMs() : null,
+          targets,
+        };
       }
       case 'retry':
         return retry();
@@ -187,7 +219,8 @@ function contentAfter(
   const needed = { CAROUSEL: 2, SINGLE_IMAGE: 1 }[state.type as string] ?? 0;
   const changesMedia = needed > 0 && (isComplete ? content.media.length < needed : random.chance(0.3));
   const media = changesMedia ? newMedia(world, isComplete ? needed : random.between(0, 2)) : content.media;
-  const copy = changesMedia && random.chance(0.7) ? content.copy : `${post.postId}: ${world.office.newId('wording')}`;
+  const copy =
+    changesMedia && random.chance(0.7) ? content.copy : `${post.postId}: ${world.office.newId('wording')}`;
   return { ...content, copy, media };
 }
 

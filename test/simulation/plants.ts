@@ -29,7 +29,10 @@ export type Plant = (typeof plants)[number];
 
 /** Faults in the product's code itself, as replacements in the workflow bundle. */
 const changes: Partial<Record<Plant, readonly [find: string, replace: string]>> = {
-  'never-disarms': ['if (!takesBackArmed(command) || armed.length === 0) return;', 'if (armed.length >= 0) return;'],
+  'never-disarms': [
+    'if (!takesBackArmed(command) || armed.length === 0) return;',
+    'if (armed.length >= 0) return;',
+  ],
   'author-approves': ['if (!policy.authorMay &&', 'if (false &&'],
   'edit-keeps-approvals': ['}), changed);', '}), []);'],
   'forgets-pause': ['if (post.draft || post.paused ||', 'if (post.draft ||'],

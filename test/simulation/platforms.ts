@@ -102,7 +102,9 @@ export class Platforms {
           return { publicId, permalink: `https://example.com/${publicId}` };
         },
       },
-      preparer: { prepare: (account, content, _media, { signal }) => this.#prepare(account, content, signal) },
+      preparer: {
+        prepare: (account, content, _media, { signal }) => this.#prepare(account, content, signal),
+      },
       ...(finds && { finder: { settleMs, find: (account, query) => this.#find(account, query) } }),
     };
   }
@@ -110,7 +112,8 @@ export class Platforms {
   async #prepare(account: Account, content: PublicContent, signal: AbortSignal): Promise<PreparedHandle> {
     await currentProcess().sleep(this.random.between(200, this.random.chance(0.1) ? 400_000 : 20_000));
     signal.throwIfAborted();
-    if (this.random.chance(this.faults.prepare)) throw new OutcomeError('unavailable', 'No service', { sent: false });
+    if (this.random.chance(this.faults.prepare))
+      throw new OutcomeError('unavailable', 'No service', { sent: false });
     const containerId = `container-${++this.#number}`;
     const expiresAtMs = this.scheduler.nowMs + containerLifeMs;
     this.#containers.set(containerId, { content, expiresAtMs, publicId: null });
@@ -118,7 +121,11 @@ export class Platforms {
     return { ids: { containerId }, expiresAt: isInstagram ? new Date(expiresAtMs).toISOString() : null };
   }
 
-  async #commitAsPlanted(account: Account, content: PublicContent, handle: PreparedHandle | null): Promise<Receipt> {
+  async #commitAsPlanted(
+    account: Account,
+    content: PublicContent,
+    handle: PreparedHandle | null,
+  ): Promise<Receipt> {
     const receipt = await this.#commit(account, content, handle);
     if (this.plant === 'second-commit' && account.kind !== 'business' && this.random.chance(0.2))
       this.#accept(account, content, handle);
@@ -133,7 +140,8 @@ export class Platforms {
     this.log(`${process.name} commits to ${account.externalId}: ${fault}`);
     const latencyMs = this.random.between(5, this.random.chance(0.1) ? 9_000 : 300);
     await process.sleep(latencyMs);
-    const receipt = fault === 'ok' || fault.startsWith('accepted') ? this.#accept(account, content, handle) : null;
+    const receipt =
+      fault === 'ok' || fault.startsWith('accepted') ? this.#accept(account, content, handle) : null;
     const hangs = fault === 'accepted-without-answer' || fault === 'no-answer';
     await process.sleep(hangs ? commitTimeoutMs - latencyMs : this.random.between(5, 300));
     if (fault === 'ok') return receipt!;
@@ -185,7 +193,8 @@ export class Platforms {
   /** A container is published once: a second time is refused, in words that leave open by whom. */
   #useContainer(handle: PreparedHandle | null, publicId: string): PublicContent {
     const container = this.#containers.get(String(handle?.ids.containerId));
-    if (!container) throw new OutcomeError('unavailable', 'No container', { sent: false, handleIsDead: true });
+    if (!container)
+      throw new OutcomeError('unavailable', 'No container', { sent: false, handleIsDead: true });
     if (container.publicId) throw new OutcomeError('unavailable', 'A duplicate post', { sent: true });
     if (container.expiresAtMs <= this.scheduler.nowMs)
       throw new OutcomeError('unavailable', 'The container has expired', { sent: false, handleIsDead: true });
@@ -207,7 +216,8 @@ export class Platforms {
       return { kind: 'absent', proof: 'single-use-handle', handleIsDead };
     }
     const entry = this.ledger.find(({ publicId }) => publicId === container.publicId)!;
-    if (entry.visibleAtMs > this.scheduler.nowMs) return { kind: 'cannot-tell', reason: 'not in the list yet' };
+    if (entry.visibleAtMs > this.scheduler.nowMs)
+      return { kind: 'cannot-tell', reason: 'not in the list yet' };
     return { kind: 'found', receipt: { publicId: entry.publicId, permalink: null } };
   }
 

@@ -121,7 +121,10 @@ export class Rows {
   newestPublication(postId: string, targetId: string): PublicationRow | undefined {
     return this.publications
       .filter((row) => row.post_id === postId && row.target_id === targetId)
-      .reduce<PublicationRow | undefined>((newest, row) => (newest && newest.cycle > row.cycle ? newest : row), undefined);
+      .reduce<PublicationRow | undefined>(
+        (newest, row) => (newest && newest.cycle > row.cycle ? newest : row),
+        undefined,
+      );
   }
 
   standingHolds(profile: Profile): HoldRef[] {
@@ -145,7 +148,8 @@ export class Rows {
     const result = work();
     this.log(`${process.name} ${what}`);
     await process.sleep(this.#latencyMs());
-    if (this.random.chance(this.faults.lostAnswer)) throw new Error('The connection was lost after the commit');
+    if (this.random.chance(this.faults.lostAnswer))
+      throw new Error('The connection was lost after the commit');
     return result;
   }
 }

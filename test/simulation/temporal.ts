@@ -126,10 +126,19 @@ export class Temporal {
     listener: (answer: UpdateAnswer) => void,
   ): void {
     const known = this.#updates.get(`${workflowId} ${update.id}`);
-    if (known?.answer) return listener(known.answer);
-    if (known) return void known.listeners.push(listener);
+    if (known?.answer) {
+      listener(known.answer);
+      return;
+    }
+    if (known) {
+      known.listeners.push(listener);
+      return;
+    }
     const run = this.newestRun(workflowId);
-    if (!run?.isOpen) return listener({ kind: 'missing' });
+    if (!run?.isOpen) {
+      listener({ kind: 'missing' });
+      return;
+    }
     const { id, name, input } = update;
     const entry = { workflowId, name, answer: null, isAccepted: false, listeners: [listener] };
     this.#updates.set(`${workflowId} ${id}`, entry);
@@ -184,7 +193,13 @@ export class Temporal {
     const run = this.newestRun(workflowId);
     if (!run || run.tasks.length < 2 || run.status === 'lost') return false;
     const kept = run.tasks.slice(0, this.random.between(1, run.tasks.length - 1));
-    const since = [...run.tasks.slice(kept.length).flat().flatMap(({ jobs }) => jobs), ...run.unfinishedJobs];
+    const since = [
+      ...run.tasks
+        .slice(kept.length)
+        .flat()
+        .flatMap(({ jobs }) => jobs),
+      ...run.unfinishedJobs,
+    ];
     await run.end('replaced');
     this.log(`${workflowId} is reset to task ${kept.length} of ${run.tasks.length}`);
     const next = this.#addRun(workflowId);

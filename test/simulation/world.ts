@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { PolicyLayer } from '../../domain/policy.ts';
 import { type Gate, gates } from '../../domain/post.ts';
-import { type Actor, gatesOf, type PostState, type RevisionRef, restoredState } from '../../domain/post-state.ts';
+import {
+  type Actor,
+  gatesOf,
+  type PostState,
+  type RevisionRef,
+  restoredState,
+} from '../../domain/post-state.ts';
 import { defaultRates } from '../../domain/rates.ts';
 import type { RevisionContent } from '../../domain/revision.ts';
 import { postWorkflowId } from '../../workflows/ids.ts';
@@ -10,9 +16,18 @@ import type { ActivityFunctions } from './activity-host.ts';
 import { checkAtRest } from './at-rest.ts';
 import { Model } from './model.ts';
 import { asAnswer, Office } from './office.ts';
-import { anyHold, anyPostType, members, newMedia, nextAct, revisionRefOf, sensible, type WorldAct } from './people.ts';
-import { Platforms } from './platforms.ts';
+import {
+  anyHold,
+  anyPostType,
+  members,
+  newMedia,
+  nextAct,
+  revisionRefOf,
+  sensible,
+  type WorldAct,
+} from './people.ts';
 import type { Plant } from './plants.ts';
+import { Platforms } from './platforms.ts';
 import { Random } from './random.ts';
 import { type PostRows, type Profile, Rows } from './rows.ts';
 import { Scheduler } from './scheduler.ts';
@@ -95,7 +110,10 @@ export class World {
     this.model = new Model(() => scheduler.nowMs, this.rows.policyLayer);
     this.temporal = new Temporal({
       ...{ scheduler, random: random.fork('temporal'), code: options.code, log },
-      ...{ faults: { presumedLost: 0.03 * this.roughness }, broken: (what) => this.model.violated(null, what) },
+      ...{
+        faults: { presumedLost: 0.03 * this.roughness },
+        broken: (what) => this.model.violated(null, what),
+      },
     });
     this.temporal.losesTimers = plant === 'lost-timers';
     this.temporal.activities = options.createActivities(this);
@@ -192,14 +210,20 @@ export class World {
   #submit(postId: string, random: Random): void {
     const type = anyPostType(random);
     const profiles = this.profiles.filter(({ platform }) => type !== 'TEXT_ONLY' || platform === 'linkedin');
-    const chosen = [...profiles].sort(() => random.next() - 0.5).slice(0, random.weighted({ 1: 5, 2: 3, 3: 1 }) as never);
+    const chosen = [...profiles]
+      .sort(() => random.next() - 0.5)
+      .slice(0, random.weighted({ 1: 5, 2: 3, 3: 1 }) as never);
     const dueMs = () => this.scheduler.nowMs + random.between(2 * minute, 2 * hour);
     const targets = chosen.map((profile, index) => ({
       ...{ targetId: `${postId}/${index + 1}`, profile },
       dueAtMs: random.chance(0.15) ? dueMs() : null,
     }));
     const content: RevisionContent = {
-      ...{ type, copy: `${postId}: first wording`, media: newMedia(this, random.between(0, type === 'TEXT_ONLY' ? 0 : 2)) },
+      ...{
+        type,
+        copy: `${postId}: first wording`,
+        media: newMedia(this, random.between(0, type === 'TEXT_ONLY' ? 0 : 2)),
+      },
       targets: targets.map(({ targetId, profile: { profileId } }) => ({
         ...{ targetId, profileId, copy: random.chance(0.2) ? `${postId}: for ${profileId} alone` : null },
       })),
@@ -219,7 +243,9 @@ export class World {
     model.revisions.set(revision.revisionId, { ref: revision, content });
     const input = this.#inputOf({ ...facts, type, submitter, random });
     this.#inputs.set(postId, input);
-    this.log(`${postId} is submitted: ${type} for ${targets.map(({ profile }) => profile.profileId)}, due ${dueAtMs}`);
+    this.log(
+      `${postId} is submitted: ${type} for ${targets.map(({ profile }) => profile.profileId)}, due ${dueAtMs}`,
+    );
     this.temporal.start(postWorkflowId('tenant', postId), input);
   }
 
@@ -235,7 +261,12 @@ export class World {
     const { postId, type, revision, dueAtMs, random } = post;
     const policy = this.model.policiesBetween(this.scheduler.nowMs, this.scheduler.nowMs)[0]!;
     const targets = post.targets.map(({ targetId, profile, dueAtMs: ownMs }) => ({
-      ...{ targetId, profileId: profile.profileId, platform: profile.platform, accountKind: profile.accountKind },
+      ...{
+        targetId,
+        profileId: profile.profileId,
+        platform: profile.platform,
+        accountKind: profile.accountKind,
+      },
       ...{ type, dueAtMs: ownMs },
     }));
     const origin = random.chance(0.2) ? 'ai' : 'human';
@@ -255,7 +286,8 @@ export class World {
 
   /** Stores a revision as the interface does, before the command that names it is given. */
   write(post: PostRows, state: PostState, content: RevisionContent, actor: Actor): RevisionRef {
-    const number = [...this.rows.revisions.values()].filter(({ postId }) => postId === post.postId).length + 1;
+    const number =
+      [...this.rows.revisions.values()].filter(({ postId }) => postId === post.postId).length + 1;
     const revisionId = `${post.postId}/revision-${number}`;
     const revision = revisionRefOf(revisionId, number, content, actor, state.revision);
     this.rows.revisions.set(revisionId, { revisionId, postId: post.postId, content });
@@ -295,21 +327,29 @@ export class World {
   #nextMoment(postId: string, random: Random): number {
     const { nowMs } = this.scheduler;
     const state = this.rows.posts.get(postId)?.runState;
-    const dues = state?.targets.map((target) => target.dueAtMs ?? state.dueAtMs).filter((at) => at !== null) ?? [];
+    const dues =
+      state?.targets.map((target) => target.dueAtMs ?? state.dueAtMs).filter((at) => at !== null) ?? [];
     const near = dues.map((dueMs) => dueMs + random.between(-14_000, 26_000)).filter((at) => at > nowMs);
     const isReady = state?.readyAtMs !== null;
-    if (near.length > 0 && near[0]! < nowMs + 4 * hour && random.chance(isReady ? 0.6 : 0.1)) return random.pick(near);
-    return nowMs + random.pick([random.between(0, 400), random.between(500, 20_000), random.between(20_000, 8 * minute)]);
+    if (near.length > 0 && near[0]! < nowMs + 4 * hour && random.chance(isReady ? 0.6 : 0.1))
+      return random.pick(near);
+    return (
+      nowMs +
+      random.pick([random.between(0, 400), random.between(500, 20_000), random.between(20_000, 8 * minute)])
+    );
   }
 
   #take(postId: string, random: Random): void {
     const act = nextAct(this, this.rows.posts.get(postId)!, random);
     if (!act) return;
     this.#operations += 1;
-    if (act.kind !== 'command') return this.#befall(act.kind, postId, random);
+    if (act.kind !== 'command') {
+      this.#befall(act.kind, postId, random);
+      return;
+    }
     const { kind, commandId, actor } = act.command;
     this.log(`${postId} ${actor.memberId} gives ${kind} ${commandId} ${detailsOf(act.command)}`);
-    this.office.give(postId, act.command).then((issued) => {
+    void this.office.give(postId, act.command).then((issued) => {
       this.reached(`${kind} ${issued.answer ? 'taken' : issued.isRefused ? 'refused' : 'unanswered'}`);
       const isRepeated = random.chance(0.05);
       if (isRepeated && !this.#isQuiet) void this.office.give(postId, act.command);
@@ -322,36 +362,44 @@ export class World {
     const workflowId = postWorkflowId('tenant', postId);
     switch (act) {
       case 'place-hold':
-        return void this.office.placeHold(anyHold(this, random));
+        void this.office.placeHold(anyHold(this, random));
+        return;
       case 'lift-hold': {
         const standing = [...this.rows.holds.values()].filter(({ isLifted }) => !isLifted);
         for (const { holdId } of standing) if (random.chance(0.7)) void this.office.liftHold(holdId);
         return;
       }
       case 'change-policy':
-        return void this.office.changePolicy(anyPolicy(random));
+        void this.office.changePolicy(anyPolicy(random));
+        return;
       case 'kill-worker':
         this.temporal.killWorker();
-        return this.scheduler.after(random.between(500, 20_000), () => this.temporal.startWorker());
+        this.scheduler.after(random.between(500, 20_000), () => this.temporal.startWorker());
+        return;
       case 'reset':
         this.model.posts.get(postId)!.putBack({ isLost: false });
-        return this.scheduler.after(0, async () => {
+        this.scheduler.after(0, async () => {
           await this.temporal.reset(workflowId);
         });
+        return;
       case 'lose':
-        return this.#lose(postId, random);
+        this.#lose(postId, random);
+        return;
       case 'step-clock':
-        return this.temporal.stepClock(random.pick([-hour, -5_000, 0, 0, 5_000, hour]));
+        this.temporal.stepClock(random.pick([-hour, -5_000, 0, 0, 5_000, hour]));
+        return;
       case 'cut-database':
         this.rows.isAway = true;
-        return this.scheduler.after(random.between(200, 15_000), () => {
+        this.scheduler.after(random.between(200, 15_000), () => {
           this.rows.isAway = false;
         });
+        return;
       case 'renew-tokens':
-        return this.platforms.renewTokens();
+        this.platforms.renewTokens();
+        return;
       case 'misconfigure':
         this.isMisconfigured = true;
-        return this.scheduler.after(random.between(1_000, 60_000), () => {
+        this.scheduler.after(random.between(1_000, 60_000), () => {
           this.isMisconfigured = false;
         });
     }
@@ -427,7 +475,8 @@ function anyPolicy(random: Random): PolicyLayer {
 export const simulatedRates = defaultRates;
 
 function describe(answer: UpdateAnswer): string {
-  if (answer.kind !== 'completed') return answer.kind === 'rejected' ? `refused, ${answer.code}` : answer.kind;
+  if (answer.kind !== 'completed')
+    return answer.kind === 'rejected' ? `refused, ${answer.code}` : answer.kind;
   const { status, version, repeated } = asAnswer(answer.result);
   return `${status} v${version}${repeated ? ', repeated' : ''}`;
 }

@@ -1,6 +1,6 @@
 import type * as real from '../../../db/conditions.ts';
-import type { HoldRef } from '../../../domain/post-state.ts';
 import { resolvePostPolicy } from '../../../domain/policy.ts';
+import type { HoldRef } from '../../../domain/post-state.ts';
 import { type PostRows, type Rows, rowsOf } from '../rows.ts';
 
 const holdsOn = (rows: Rows, { targets }: PostRows): HoldRef[] => {
@@ -10,7 +10,9 @@ const holdsOn = (rows: Rows, { targets }: PostRows): HoldRef[] => {
 
 export const markOf = (rows: Rows, post: PostRows): real.ConditionsMark => ({
   policyVersion: rows.policyVersion,
-  holdIds: holdsOn(rows, post).map(({ holdId }) => holdId).sort(),
+  holdIds: holdsOn(rows, post)
+    .map(({ holdId }) => holdId)
+    .sort(),
 });
 
 export const findConditions: typeof real.findConditions = async (database, { postId, knownVersion }) => {

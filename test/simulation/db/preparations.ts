@@ -18,10 +18,15 @@ export const setPreparation: typeof real.setPreparation = (database, { targetId,
   });
 };
 
-export const deleteStalePreparations: typeof real.deleteStalePreparations = (database, targetId, revisionId) => {
+export const deleteStalePreparations: typeof real.deleteStalePreparations = (
+  database,
+  targetId,
+  revisionId,
+) => {
   const rows = rowsOf(database);
   return rows.transact(`drops what was prepared of ${targetId} before`, () => {
     for (const key of rows.preparations.keys())
-      if (key.startsWith(`${targetId} `) && key !== keyOf(targetId, revisionId)) rows.preparations.delete(key);
+      if (key.startsWith(`${targetId} `) && key !== keyOf(targetId, revisionId))
+        rows.preparations.delete(key);
   });
 };

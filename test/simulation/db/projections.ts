@@ -5,14 +5,18 @@ import { markOf } from './conditions.ts';
 export const projectPost: typeof real.projectPost = (database, projection) => {
   const rows = rowsOf(database);
   const { postId, version } = projection.state;
-  return rows.transact(`projects ${postId} ${projection.runId} v${version} ${projection.readiness.status}`, () => {
-    const post = rows.requirePost(postId);
-    const epoch = rows.epochOf(post, projection.runId);
-    noteStory(rows, projection);
-    const isNewer = isBelow(post.projected, [epoch, version]);
-    if (rows.plant === 'stale-projection' ? version % 3 !== 0 : isNewer) setProjection(post, projection, epoch);
-    return markOf(rows, post);
-  });
+  return rows.transact(
+    `projects ${postId} ${projection.runId} v${version} ${projection.readiness.status}`,
+    () => {
+      const post = rows.requirePost(postId);
+      const epoch = rows.epochOf(post, projection.runId);
+      noteStory(rows, projection);
+      const isNewer = isBelow(post.projected, [epoch, version]);
+      if (rows.plant === 'stale-projection' ? version % 3 !== 0 : isNewer)
+        setProjection(post, projection, epoch);
+      return markOf(rows, post);
+    },
+  );
 };
 
 function noteStory(rows: Rows, { state, timeline, decisions }: real.Projection): void {

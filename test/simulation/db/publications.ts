@@ -18,7 +18,9 @@ type Row = real.PublicationRow;
 
 export const armPublication: typeof real.armPublication = (database, input) => {
   const rows = rowsOf(database);
-  return rows.transact(`arms ${input.targetId} cycle ${input.cycle} v${input.version}`, () => arm(rows, input));
+  return rows.transact(`arms ${input.targetId} cycle ${input.cycle} v${input.version}`, () =>
+    arm(rows, input),
+  );
 };
 
 function arm(rows: Rows, input: real.ArmInput): real.ArmResult {
@@ -56,14 +58,29 @@ function admit(rows: Rows, { admittedAt, dueAt, now, buckets }: real.ArmInput): 
 /** No hold on the target, and the policies are those that it was found ready under. */
 function stands(rows: Rows, policyVersion: number, targetId: string): boolean {
   if (rows.plant === 'ignores-holds') return true;
-  const target = [...rows.posts.values()].flatMap((post) => post.targets).find((one) => one.targetId === targetId)!;
+  const target = [...rows.posts.values()]
+    .flatMap((post) => post.targets)
+    .find((one) => one.targetId === targetId)!;
   return policyVersion === rows.policyVersion && rows.standingHolds(target.profile).length === 0;
 }
 
 function insertRow(rows: Rows, input: real.ArmInput): Row {
   const id = rows.newPublicationId();
-  const own = { id, post_id: input.postId, target_id: input.targetId, cycle: input.cycle, part: 0, tenant_id: 'tenant' };
-  const blank = { sent_before: false, public_id: null, permalink: null, published_at: null, created_at: rows.now };
+  const own = {
+    id,
+    post_id: input.postId,
+    target_id: input.targetId,
+    cycle: input.cycle,
+    part: 0,
+    tenant_id: 'tenant',
+  };
+  const blank = {
+    sent_before: false,
+    public_id: null,
+    permalink: null,
+    published_at: null,
+    created_at: rows.now,
+  };
   const row = { ...own, ...blank, send_started_at: null } as Row;
   rows.publications.push(row);
   return row;
@@ -94,7 +111,9 @@ function disarm(rows: Rows, input: real.DisarmInput): real.DisarmResult {
     const row = rows.newestPublication(input.postId, targetId);
     return row ? [{ row, move: movePublication(factsOf(row), { kind: 'disarm' }) }] : [];
   });
-  const sendingTargetIds = moves.filter(({ move }) => move.kind === 'refused').map(({ row }) => row.target_id);
+  const sendingTargetIds = moves
+    .filter(({ move }) => move.kind === 'refused')
+    .map(({ row }) => row.target_id);
   if (input.allOrNothing && sendingTargetIds.length > 0) return { sendingTargetIds };
   if (isBelow(post.barrier, [epoch, input.version])) post.barrier = [epoch, input.version];
   for (const { row, move } of moves) if (move.kind === 'to') setMoved(rows, row, move, {});
@@ -183,7 +202,10 @@ export const findNewestPublication: typeof real.findNewestPublication = (databas
 };
 
 /** What the interface does when a hold is placed or the policies change: takes back what is armed, says what is not. */
-export function disarmScopeOf(rows: Rows, isInScope: (row: Row) => boolean): { postId: string; targetId: string }[] {
+export function disarmScopeOf(
+  rows: Rows,
+  isInScope: (row: Row) => boolean,
+): { postId: string; targetId: string }[] {
   const inScope = rows.publications.filter(isInScope);
   if (rows.plant !== 'ignores-holds')
     for (const row of inScope.filter(({ state }) => state === 'ARMED'))

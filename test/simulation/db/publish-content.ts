@@ -2,7 +2,12 @@ import type * as real from '../../../db/publish-content.ts';
 import { mediaShown } from '../../../domain/revision.ts';
 import { type Rows, rowsOf } from '../rows.ts';
 
-export const findPublishContent: typeof real.findPublishContent = (database, _tenantId, revisionId, targetId) => {
+export const findPublishContent: typeof real.findPublishContent = (
+  database,
+  _tenantId,
+  revisionId,
+  targetId,
+) => {
   const rows = rowsOf(database);
   return rows.transact(`loads ${targetId} of ${revisionId}`, () => load(rows, revisionId, targetId));
 };
