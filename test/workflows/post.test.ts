@@ -454,13 +454,13 @@ test('answers a repeated command and applies it once; refuses a second vote unde
 });
 
 test("refuses a post as a duplicate when the platform names somebody else's equal post", async () => {
+  await world.gatepost.platforms.configure({ duplicateWindowMs: 30 * day });
   const first = await start({ copy: 'The same words' });
   await approve(world, first.post.postId, ['content', 'publish']);
   await first.handle.result();
   const post = await createPost(world, [first.profile], {
     copy: 'The same words',
-    // LinkedIn remembers for some ten minutes.
-    dueAtMs: (await world.now()) + hour / 12,
+    dueAtMs: (await world.now()) + hour,
   });
   await startPost(world, post);
   await approve(world, post.postId, ['content', 'publish']);
