@@ -44,7 +44,7 @@ export interface ArmTargetInput extends TargetInput {
   /** The instant the platform's rate gave an earlier call; `null` for none. */
   readonly admittedAtMs: number | null;
   /** What is admitted later than this many milliseconds from now is not armed yet. */
-  readonly armLeadMs: number;
+  readonly aheadMs: number;
 }
 
 export type ArmTargetResult =

@@ -101,7 +101,7 @@ export function createPublishingActivities(dependencies: ActivityDependencies) {
         admittedAt: input.admittedAtMs === null ? null : new Date(input.admittedAtMs),
         buckets: bucketsFor(dependencies.rates, account.platform, stored.profile.id),
         now,
-        armUntil: new Date(Math.max(now.getTime(), input.dueAtMs) + input.armLeadMs),
+        armUntil: new Date(Math.max(now.getTime(), input.dueAtMs) + input.aheadMs),
       });
       if (armed.kind === 'armed') await failpoint('armed', input.postId);
       switch (armed.kind) {

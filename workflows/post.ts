@@ -10,7 +10,7 @@ import {
 import { nextAlarmAtMs } from '../domain/alarms.ts';
 import type { Change } from '../domain/change.ts';
 import type { Command } from '../domain/commands.ts';
-import { prepareLeadMs } from '../domain/leads.ts';
+import { armAheadMs, prepareLeadMs } from '../domain/leads.ts';
 import { dueOf, newPostState, type PostState, type TargetState } from '../domain/post-state.ts';
 import { openPost } from '../domain/reducer.ts';
 import {
@@ -120,9 +120,10 @@ function momentOf(post: PostRun, target: TargetState): Moment | null {
   const leadMs = prepareLeadMs(target.platform, target.type);
   const isPrepared = leadMs === null || target.preparedRevisionId === state.revision.revisionId;
   const sendAtMs = Math.max(dueAtMs, target.admittedAtMs ?? 0);
+  const aheadMs = armAheadMs(targetId, settings.armLeadMs);
   return isPrepared
-    ? { step: { kind: 'publish', targetId }, atMs: sendAtMs - settings.armLeadMs }
-    : { step: { kind: 'prepare', targetId }, atMs: sendAtMs - Math.max(leadMs, settings.armLeadMs) };
+    ? { step: { kind: 'publish', targetId }, atMs: sendAtMs - aheadMs }
+    : { step: { kind: 'prepare', targetId }, atMs: sendAtMs - Math.max(leadMs, aheadMs) };
 }
 
 /** Starts what is due; the targets go their ways alone from here, each in a scope that a command can end. */

@@ -2,6 +2,7 @@ import type { ActivityOptions } from '@temporalio/common';
 import { ActivityFailure, ApplicationFailure, isCancellation, sleep } from '@temporalio/workflow';
 import type { ReconcileTargetResult, ReleaseTargetResult, TargetInput } from '../activities/contract.ts';
 import { entry } from '../domain/change.ts';
+import { armAheadMs } from '../domain/leads.ts';
 import { unreachable } from '../domain/post.ts';
 import { dueOf, type TargetError } from '../domain/post-state.ts';
 import { notSentBackoffSeconds } from '../domain/publication.ts';
@@ -109,11 +110,11 @@ type AttemptResult = Exclude<ReleaseTargetResult, { kind: 'unknown' | 'unrecorde
 async function attempt(post: PostRun, input: TargetInput, policyVersion: number): Promise<AttemptResult> {
   const { cycle, admittedAtMs } = post.target(input.targetId);
   const { version } = post.state;
-  const { armLeadMs } = post.settings;
+  const aheadMs = armAheadMs(input.targetId, post.settings.armLeadMs);
   const dueAtMs = dueOf(post.state, post.target(input.targetId)) ?? Date.now();
   const seen = seenAs(post, input.targetId);
   const armed = await armTarget.executeWithOptions(seen, [
-    { ...input, cycle, version, dueAtMs, policyVersion, admittedAtMs, armLeadMs },
+    { ...input, cycle, version, dueAtMs, policyVersion, admittedAtMs, aheadMs },
   ]);
   switch (armed.kind) {
     case 'superseded':
@@ -124,7 +125,7 @@ async function attempt(post: PostRun, input: TargetInput, policyVersion: number)
     case 'admitted-later':
       post.noteTarget(input.targetId, { admittedAtMs: armed.sendAtMs });
       // By our clock it is time already: the database's is behind, and would only say the same again.
-      if (armed.sendAtMs - armLeadMs <= Date.now()) await sleep(clocksDifferMs, { summary: 'arm again' });
+      if (armed.sendAtMs - aheadMs <= Date.now()) await sleep(clocksDifferMs, { summary: 'arm again' });
       return { kind: 'disarmed' };
     case 'needs-reconcile':
       return reconcile(post, input);
