@@ -16,11 +16,12 @@ export type Rates = Readonly<Record<Platform, PlatformRates>>;
 /**
  * Neither platform documents a rate per second; their daily caps are another matter. These keep a burst of one profile
  * from looking like abuse (accounts have been flagged for eighteen posts at once) and one tenant's stampede from
- * taking every sender.
+ * taking every sender. Tokens are taken when a target is armed, up to twenty seconds out of the order of the due times: a
+ * burst takes longer than that to flow in, or a later post that was armed first would make an earlier one late.
  */
 export const defaultRates: Rates = {
-  linkedin: { app: { perMinute: 6_000, burst: 1_000 }, profile: { perMinute: 30, burst: 10 } },
-  instagram: { app: { perMinute: 6_000, burst: 1_000 }, profile: { perMinute: 30, burst: 10 } },
+  linkedin: { app: { perMinute: 6_000, burst: 2_500 }, profile: { perMinute: 30, burst: 12 } },
+  instagram: { app: { perMinute: 6_000, burst: 2_500 }, profile: { perMinute: 30, burst: 12 } },
 };
 
 /** A bucket as the statement that takes its token needs it. */
