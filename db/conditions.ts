@@ -34,7 +34,11 @@ export async function findConditions(
   { tenantId, postId, knownVersion }: { tenantId: string; postId: string; knownVersion: number },
 ): Promise<PostConditions> {
   // The version first: a policy that changes meanwhile is resolved again, never taken for the older one.
-  const { policyVersion } = await findConditionsMark(database, tenantId, postId);
+  const { policies_version: policyVersion } = await database
+    .selectFrom('tenants')
+    .select('policies_version')
+    .where('id', '=', tenantId)
+    .executeTakeFirstOrThrow();
   const targets = await database
     .selectFrom('targets')
     .innerJoin('profiles', 'profiles.id', 'targets.profile_id')

@@ -115,19 +115,15 @@ export async function listPossibleDuplicates(
   return (scope ? found.where(withinScope(scope)) : found).execute();
 }
 
-/** A target's own due time, with the wall clock it came from; null takes the post's. */
-export interface TargetDue {
+/** A due time as rows keep it: the instant, and beside it the wall clock and zone that it came from; null on a target takes the post's. */
+export interface DueTime {
   readonly dueAt: Date | null;
   readonly dueLocal: string | null;
   readonly dueZone: string | null;
 }
 
 /** Sets the due time of a draft's target. */
-export async function setTargetDue(
-  database: TenantExecutor,
-  targetId: string,
-  due: TargetDue,
-): Promise<void> {
+export async function setTargetDue(database: TenantExecutor, targetId: string, due: DueTime): Promise<void> {
   await database
     .updateTable('targets')
     .set({ due_at: due.dueAt, due_local: due.dueLocal, due_zone: due.dueZone })
@@ -138,7 +134,7 @@ export async function setTargetDue(
 export async function insertTargets(
   transaction: TenantTransaction,
   postId: string,
-  targets: readonly { targetId: string; profileId: string; due: TargetDue }[],
+  targets: readonly { targetId: string; profileId: string; due: DueTime }[],
 ): Promise<void> {
   const rows = targets.map(({ targetId, profileId, due }, position) => ({
     id: targetId,
@@ -186,36 +182,34 @@ export function findPost(
   return (scope ? post.where(withinScope(scope)) : post).executeTakeFirst();
 }
 
+/** A page of ids, in their order. */
+interface IdPage {
+  readonly after: string | undefined;
+  readonly limit: number;
+}
+
 /** Posts that have, or had, a run, by id. */
-export async function listSubmittedPostIds(
-  database: TenantExecutor,
-  { after, limit }: { after: string | undefined; limit: number },
-): Promise<string[]> {
+export const listSubmittedPostIds = (database: TenantExecutor, page: IdPage): Promise<string[]> =>
+  idsOf(submittedPosts(database, page));
+
+/** Submitted posts that something can still happen to, by id. */
+export const listOpenPostIds = (database: TenantExecutor, page: IdPage): Promise<string[]> =>
+  idsOf(
+    submittedPosts(database, page).where('archived', '=', false).where('status', 'not in', closedStatuses),
+  );
+
+function submittedPosts(database: TenantExecutor, { after, limit }: IdPage) {
   const submitted = database
     .selectFrom('posts')
     .select('id')
     .where('submitted_at', 'is not', null)
     .orderBy('id')
     .limit(limit);
-  const rows = await (after ? submitted.where('id', '>', after) : submitted).execute();
-  return rows.map(({ id }) => id);
+  return after ? submitted.where('id', '>', after) : submitted;
 }
 
-/** Submitted posts that something can still happen to, by id. */
-export async function listOpenPostIds(
-  database: TenantExecutor,
-  { after, limit }: { after: string | undefined; limit: number },
-): Promise<string[]> {
-  const open = database
-    .selectFrom('posts')
-    .select('id')
-    .where('submitted_at', 'is not', null)
-    .where('archived', '=', false)
-    .where('status', 'not in', closedStatuses)
-    .orderBy('id')
-    .limit(limit);
-  const rows = await (after ? open.where('id', '>', after) : open).execute();
-  return rows.map(({ id }) => id);
+async function idsOf(posts: ReturnType<typeof submittedPosts>): Promise<string[]> {
+  return (await posts.execute()).map(({ id }) => id);
 }
 
 /** A post's row, locked until the transaction ends; what refers to the post by its key need not wait (see `lockPost`). */
@@ -319,7 +313,7 @@ export const setAssignee = (
     .executeTakeFirstOrThrow();
 
 /** Keeps the wall clock a due time came from beside the instant the run was told, unless it has been told another. */
-export async function setDueWallClock(database: TenantExecutor, id: string, due: TargetDue): Promise<void> {
+export async function setDueWallClock(database: TenantExecutor, id: string, due: DueTime): Promise<void> {
   await database
     .updateTable('posts')
     .set({ due_local: due.dueLocal, due_zone: due.dueZone })
@@ -329,11 +323,7 @@ export async function setDueWallClock(database: TenantExecutor, id: string, due:
 }
 
 /** The same for a target's own due time. */
-export async function setTargetWallClock(
-  database: TenantExecutor,
-  id: string,
-  due: TargetDue,
-): Promise<void> {
+export async function setTargetWallClock(database: TenantExecutor, id: string, due: DueTime): Promise<void> {
   await database
     .updateTable('targets')
     .set({ due_local: due.dueLocal, due_zone: due.dueZone })

@@ -1,12 +1,6 @@
+import type { DueTime } from '../../db/posts.ts';
 import { resolveWallClock, type WallClockFit } from '../../domain/wall-clock.ts';
 import type { DueInput } from '../schemas/due-times.ts';
-
-/** A due time as rows keep it: the instant, and beside it the wall clock and zone that it came from. */
-export interface DueTime {
-  readonly dueAt: Date | null;
-  readonly dueLocal: string | null;
-  readonly dueZone: string | null;
-}
 
 export const noDueTime: DueTime = { dueAt: null, dueLocal: null, dueZone: null };
 

@@ -5,7 +5,7 @@ import { inTransaction } from '../../db/tenant-database.ts';
 import { notFound, Problem } from '../problems.ts';
 import type { RequestContext } from '../route.ts';
 import type { NewHoldInput } from '../schemas/holds.ts';
-import { type AlreadySending, enforceConditions } from './conditions.ts';
+import { type AlreadySending, enforceConditions, tellOpenPosts } from './conditions.ts';
 
 /**
  * Places a hold. When it answers, nothing in its scope goes out any more but what the answer names as already being
@@ -47,11 +47,7 @@ export async function liftHold(context: RequestContext, id: string): Promise<Hol
     await setHoldLifted(transaction, id, { memberId: caller.memberId, name: caller.name });
     await insertPokeRequest(transaction, requestId);
   });
-  await context.dependencies.postRuns
-    .pokeAll({ tenantId: caller.tenantId, requestId })
-    .catch((error: unknown) =>
-      context.log.warn({ err: error, requestId }, 'The open posts could not be told; the relay will'),
-    );
+  await tellOpenPosts(context, requestId);
   return requireHold(context, id);
 }
 

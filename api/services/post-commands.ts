@@ -1,4 +1,5 @@
 import {
+  type DueTime,
   findPost,
   findRevision,
   listTargets,
@@ -20,7 +21,7 @@ import { digestOf } from '../ids.ts';
 import { notFound, Problem } from '../problems.ts';
 import type { RequestContext } from '../route.ts';
 import type { DecisionInput, PostAnswer, ResolveInput, ScheduleInput } from '../schemas/posts.ts';
-import { type DueTime, dueTimeOf } from './due-times.ts';
+import { dueTimeOf } from './due-times.ts';
 import { checkDueTime, policyOfProfiles, refuseIfAny, revisionRefOf, runTargetOf } from './post-parts.ts';
 import { answerOfRow, runCommand } from './run-command.ts';
 import { submitDraft } from './submit-post.ts';

@@ -28,7 +28,7 @@ import { viewDecision, viewEvent, viewListedPost, viewPublication, viewRevision 
 import { z } from '../zod.ts';
 
 /** A post with its revision; a post that the caller may not see is not there. */
-export async function requirePostWithRevision(
+async function requirePostWithRevision(
   { database, caller }: RequestContext,
   postId: string,
 ): Promise<{ post: PostRow; revision: RevisionRow }> {

@@ -2,7 +2,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { type Environment, readApiConfig, readWorkerConfig } from '../config.ts';
 
 /** Runs until it is asked to stop, then stops in order. A second signal does no harm. */
-export async function untilSignal(stop: () => Promise<void>): Promise<void> {
+async function untilSignal(stop: () => Promise<void>): Promise<void> {
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
   });
