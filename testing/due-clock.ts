@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { WorkflowHandle } from '@temporalio/client';
 import { type Duration, millisecondsOf } from './clock.ts';
 import type { Environment } from './environment.ts';
 import { type Post, type Posts, type PostView, waitsFor } from './posts.ts';
@@ -18,6 +19,13 @@ export interface GatepostClock {
    * which is also how a post that waits for a person or a throttled one is seen.
    */
   readonly advanceToDue: (post: Post, options?: ToDueOptions) => Promise<PostView>;
+  /**
+   * Lets time pass until a post's run has ended, and answers the post. Throws where that takes too long: a run that waits
+   * for a person does not end by itself. (The result of a run, awaited in skipped time, would skip on past its end.)
+   */
+  readonly advanceToEnd: (post: Pick<Post, 'id'>, options?: ToEndOptions) => Promise<PostView>;
+  /** Waits until nothing is under way at this very moment, in skipped time; in real time it answers at once. */
+  readonly untilQuiet: () => Promise<void>;
 }
 
 export interface ToDueOptions {
@@ -25,22 +33,50 @@ export interface ToDueOptions {
   readonly settleWithin?: Duration;
 }
 
+export interface ToEndOptions {
+  /** How long it may take (default 90 days in skipped time, one minute in real time). */
+  readonly within?: Duration;
+}
+
 /** Real time that a test may wait for: longer is a mistake in the test. */
 const longestWaitMs = 10 * 60_000;
 const longestStepMs = 60_000;
+const realStepMs = 100;
 
-export function createDueClock(environment: Environment, runs: Runs, posts: Posts): GatepostClock {
+export function createDueClock(
+  environment: Environment,
+  runs: Runs,
+  posts: Posts,
+  handleOf: (post: Pick<Post, 'id'>) => WorkflowHandle,
+): GatepostClock {
   const { time, temporal, mode } = environment;
   const skips = mode === 'skipping';
 
+  /** Lets time pass until an instant, or until something happens before; answers whether the instant has come. */
+  async function step(untilMs: number): Promise<boolean> {
+    if (!skips) {
+      await waitFor(untilMs - Date.now());
+      return true;
+    }
+    // A run that is caught at work by a skip looks as if it had hung for all that time: so nothing may be under way, and
+    // no skip goes past an instant that sets something going.
+    const { nextAtMs } = await runs.untilQuiet();
+    const nowMs = (await time.observe()).getTime();
+    const toMs = Math.min(untilMs, nextAtMs ?? untilMs);
+    if (toMs > nowMs) await temporal.sleep(toMs - nowMs);
+    await runs.untilQuiet();
+    return (await time.observe()).getTime() >= untilMs;
+  }
+
   async function pass(milliseconds: number): Promise<void> {
     if (milliseconds <= 0) return;
-    if (!skips) return waitFor(milliseconds);
-    // Nothing may be under way: an activity that is caught by a skip looks as if it had hung for all that time.
-    await runs.untilQuiet();
-    await temporal.sleep(milliseconds);
-    await time.observe();
-    await runs.untilQuiet();
+    const untilMs = (await time.observe()).getTime() + milliseconds;
+    while (!(await step(untilMs)));
+  }
+
+  async function describeWait(post: Pick<Post, 'id'>): Promise<string> {
+    const view = await posts.read(post);
+    return `it is ${view.status} and waits for ${waitsFor(view).join(', ')}`;
   }
 
   const passUntil = async (instant: Date) => pass(instant.getTime() - (await time.observe()).getTime());
@@ -57,7 +93,7 @@ export function createDueClock(environment: Environment, runs: Runs, posts: Post
       await passUntil(new Date(dueAt));
       const deadlineMs = Math.max(Date.parse(dueAt), time.now().getTime()) + millisecondsOf(settleWithin);
       for (
-        let stepMs = skips ? 1_000 : 100;
+        let stepMs = skips ? 1_000 : realStepMs;
         ;
         stepMs = skips ? Math.min(2 * stepMs, longestStepMs) : stepMs
       ) {
@@ -66,6 +102,21 @@ export function createDueClock(environment: Environment, runs: Runs, posts: Post
         if (!movesByItself(view) || leftMs <= 0) return view;
         await pass(Math.min(stepMs, leftMs));
       }
+    },
+    async advanceToEnd(post, { within = skips ? { days: 90 } : { minutes: 1 } } = {}) {
+      const deadlineMs = (await time.observe()).getTime() + millisecondsOf(within);
+      for (;;) {
+        const { status } = await handleOf(post).describe();
+        if (status.name === 'COMPLETED') return posts.read(post);
+        if (status.name !== 'RUNNING') throw new Error(`The run of post ${post.id} is ${status.name}`);
+        const nowMs = (await time.observe()).getTime();
+        if (nowMs >= deadlineMs)
+          throw new Error(`Post ${post.id} has not ended: ${await describeWait(post)}`);
+        await step(skips ? deadlineMs : Math.min(deadlineMs, nowMs + realStepMs));
+      }
+    },
+    async untilQuiet() {
+      await runs.untilQuiet();
     },
   };
 }

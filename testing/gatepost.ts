@@ -37,7 +37,7 @@ export interface Gatepost {
 }
 
 export interface TemporalAccess {
-  /** Decodes payloads. Waiting for a run's result skips time to its end: `clock` is what to wait with. */
+  /** Decodes payloads. Waiting for a run's result skips time to its end and on: wait with `clock`. */
   readonly client: Client;
   readonly namespace: string;
   readonly handle: (post: Pick<Post, 'id'>) => WorkflowHandle;
@@ -115,19 +115,18 @@ async function assemble(environment: Environment, options: GatepostOptions): Pro
   const control = createControl(environment.sandbox);
   const posts = createPosts(people);
   const { client, namespace } = environment.temporal;
+  const runs = createRuns(environment, workers);
+  const handle: TemporalAccess['handle'] = ({ id }) =>
+    client.workflow.getHandle(postWorkflowId(tenantId, id));
   return {
     ...{ url: api.url, tenantId, people, posts, environment },
     profiles: createProfiles(control, people.root, tokenPrefix),
     media: createMedia(people.designer),
-    clock: createDueClock(environment, createRuns(environment, workers), posts),
+    clock: createDueClock(environment, runs, posts, handle),
     platforms: createPlatforms(environment.sandbox, control),
     ledger: createLedger(control, posts, people.root),
-    histories: createHistories(environment, tenantId),
-    temporal: {
-      client,
-      namespace: namespace ?? 'default',
-      handle: ({ id }) => client.workflow.getHandle(postWorkflowId(tenantId, id)),
-    },
+    histories: createHistories(environment, runs, tenantId),
+    temporal: { client, namespace: namespace ?? 'default', handle },
     stop: () => environment.stops.run(),
   };
 }

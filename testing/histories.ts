@@ -6,6 +6,7 @@ import { decodeHistory, replayHistory } from '../cli/replay.ts';
 import { postWorkflowId } from '../workflows/ids.ts';
 import type { Environment } from './environment.ts';
 import type { Post } from './posts.ts';
+import type { Runs } from './runs.ts';
 
 export interface ReplayOptions {
   /** Other workflow code than the present: a bundle's path. */
@@ -34,9 +35,13 @@ export async function captureHistory(
   return historyToJSON(history as never);
 }
 
-export function createHistories(environment: Environment, tenantId: string): Histories {
+export function createHistories(environment: Environment, runs: Runs, tenantId: string): Histories {
   const access = { client: environment.temporal.client, codec: environment.codec };
-  const capture: Histories['capture'] = ({ id }) => captureHistory(access, tenantId, id);
+  const capture: Histories['capture'] = async ({ id }) => {
+    // A task under way is one that the replay would go on with, beyond what the history holds.
+    await runs.untilQuiet();
+    return captureHistory(access, tenantId, id);
+  };
   const currentBundle = environment.servers.workflowBundlePath;
   return {
     bundlePath: currentBundle,

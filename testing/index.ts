@@ -2,7 +2,7 @@
  * Gatepost for tests: everything real but the platforms, in three lines. docs/testing.md shows it in use.
  */
 export type { Duration } from './clock.ts';
-export type { GatepostClock, ToDueOptions } from './due-clock.ts';
+export type { GatepostClock, ToDueOptions, ToEndOptions } from './due-clock.ts';
 export { type Gatepost, type GatepostOptions, startGatepost, type TemporalAccess } from './gatepost.ts';
 export type { Histories, ReplayOptions } from './histories.ts';
 export { Refused, type Reply, type Send } from './http.ts';

@@ -62,7 +62,7 @@ export interface Posts {
   readonly retry: (post: Post, targetIds?: readonly string[]) => Promise<Standing>;
   readonly resolve: (post: Post, resolution: Resolution, permalink?: string) => Promise<Standing>;
   readonly cancel: (post: Post, reason?: string) => Promise<Standing>;
-  readonly read: (post: Post) => Promise<PostView>;
+  readonly read: (post: Pick<Post, 'id'>) => Promise<PostView>;
   /** What it waits for, briefly: `gate:content`, `media`, `until-due`. */
   readonly waitsFor: (post: Post) => Promise<string[]>;
   /** Its revisions, oldest first. */

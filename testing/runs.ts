@@ -11,7 +11,13 @@ export interface Runs {
    * Waits until no run has anything left to do at this very moment: what time brought has been done, and nothing is under
    * way. Throws, naming what is, when that takes longer than a minute of real time.
    */
-  readonly untilQuiet: () => Promise<void>;
+  readonly untilQuiet: () => Promise<Rest>;
+}
+
+/** Runs at rest. */
+export interface Rest {
+  /** When the first of them goes on by itself; null where all of them wait for somebody. */
+  readonly nextAtMs: number | null;
 }
 
 const quietWithinMs = 60_000;
@@ -21,22 +27,29 @@ const askEveryMs = 10;
 export function createRuns(environment: Environment, workers: Workers | null): Runs {
   return {
     async untilQuiet() {
-      if (!workers) return;
+      if (!workers) return { nextAtMs: null };
       const deadline = Date.now() + quietWithinMs;
       // Twice in a row: between the end of a retry's delay and its start, nothing shows.
-      for (let quiet = 0; quiet < 2; ) {
-        const busy = workers.isBusy() ? 'a worker is at work' : await findWork(environment);
-        if (busy && Date.now() > deadline)
-          throw new Error(`The runs did not come to rest within ${quietWithinMs / 1000} s: ${busy}`);
-        quiet = busy ? 0 : quiet + 1;
+      for (let quiet = 0; ; ) {
+        const look = workers.isBusy() ? atWork : await lookAtRuns(environment);
+        if (look.work && Date.now() > deadline)
+          throw new Error(`The runs did not come to rest within ${quietWithinMs / 1000} s: ${look.work}`);
+        quiet = look.work ? 0 : quiet + 1;
+        if (quiet === 2) return { nextAtMs: look.nextAtMs };
         await sleep(askEveryMs);
       }
     },
   };
 }
 
-/** What any open run still has to do now, in words; null where there is nothing. */
-async function findWork(environment: Environment): Promise<string | null> {
+/** What runs still have to do now, in words, null where there is nothing; and when they go on by themselves. */
+interface Look extends Rest {
+  readonly work: string | null;
+}
+
+const atWork: Look = { work: 'a worker is at work', nextAtMs: null };
+
+async function lookAtRuns(environment: Environment): Promise<Look> {
   const { temporal, time } = environment;
   const { workflowService } = temporal.client;
   const { namespace } = temporal;
@@ -45,46 +58,72 @@ async function findWork(environment: Environment): Promise<string | null> {
     startTimeFilter: {},
   });
   const now = (await time.observe()).getTime();
-  const works = await Promise.all(
+  const looks = await Promise.all(
     (open.executions ?? []).map(async ({ execution }) => {
-      const work = await workOf(environment, execution!, now);
-      return work && `${execution!.workflowId} ${work}`;
+      const look = await lookAtRun(environment, execution!, now);
+      return look.work === null ? look : { ...look, work: `${execution!.workflowId} ${look.work}` };
     }),
   );
-  return works.find((work) => work !== null) ?? null;
+  return {
+    work: looks.find(({ work }) => work !== null)?.work ?? null,
+    nextAtMs: earliest(looks.flatMap(({ nextAtMs }) => nextAtMs ?? [])),
+  };
 }
 
-async function workOf(
-  { temporal }: Environment,
-  execution: Execution,
-  nowMs: number,
-): Promise<string | null> {
+async function lookAtRun({ temporal }: Environment, execution: Execution, nowMs: number): Promise<Look> {
   const handle = temporal.client.workflow.getHandle(execution.workflowId!, execution.runId!);
   const { events } = await handle.fetchHistory();
-  const work = workInHistory(events ?? [], nowMs);
-  if (work !== 'has activities') return work;
+  const { hasTask, taskFailure, timers, hasActivities } = whatIsOpen(events ?? []);
+  const look = (work: string | null, retriesAtMs: readonly number[] = []): Look => ({
+    work,
+    nextAtMs: earliest([...timers.map(({ firesAtMs }) => firesAtMs), ...retriesAtMs]),
+  });
+  if (taskFailure) return look(`fails its workflow task: ${taskFailure}`);
+  if (hasTask) return look('has a workflow task to do');
+  if (timers.some(({ meantAtMs }) => meantAtMs <= nowMs)) return look('has a timer that has come');
+  if (!hasActivities) return look(null);
   const { raw } = await handle.describe();
+  const pending = raw.pendingActivities ?? [];
   // A second attempt that no worker has waits for its delay to pass.
-  const first = raw.pendingActivities?.find(({ attempt }) => (attempt ?? 1) <= 1);
-  return first ? `waits for ${first.activityType?.name}` : null;
+  const first = pending.find(({ attempt }) => (attempt ?? 1) <= 1);
+  if (first) return look(`waits for ${first.activityType?.name}`);
+  return look(
+    null,
+    pending.map(({ scheduledTime }) => millisecondsOf(scheduledTime)).filter((atMs) => atMs > nowMs),
+  );
 }
 
-/** What a history leaves open: a workflow task, a timer that has come, an activity. */
-function workInHistory(events: readonly Event[], nowMs: number): string | null {
-  const timers = new Map<string, number>();
+/**
+ * A run counts a timer from the start of its task, the server from the task's end. So one that is meant for an instant
+ * fires a little after it, the more so on a busy machine; what is due at that instant has not been done before.
+ */
+interface OpenTimer {
+  readonly meantAtMs: number;
+  readonly firesAtMs: number;
+}
+
+/** What a history leaves open: a workflow task, timers, activities. */
+function whatIsOpen(events: readonly Event[]) {
+  const timers = new Map<string, OpenTimer>();
+  let taskStartedAtMs = 0;
   const activities = new Set<string>();
-  let task: string | null = null;
+  let hasTask = false;
+  let taskFailure: string | null | undefined = null;
   for (const event of events) {
-    if (event.workflowTaskScheduledEventAttributes) task = 'has a workflow task to do';
-    if (event.workflowTaskCompletedEventAttributes) task = null;
-    const failure = event.workflowTaskFailedEventAttributes?.failure;
-    if (failure) task = `fails its workflow task: ${failure.message}`;
+    if (event.workflowTaskScheduledEventAttributes) hasTask = true;
+    if (event.workflowTaskStartedEventAttributes) taskStartedAtMs = millisecondsOf(event.eventTime);
+    if (event.workflowTaskCompletedEventAttributes) {
+      hasTask = false;
+      taskFailure = null;
+    }
+    const failed = event.workflowTaskFailedEventAttributes;
+    if (failed) taskFailure = failed.failure?.message ?? taskFailure;
     const started = event.timerStartedEventAttributes;
-    if (started)
-      timers.set(
-        started.timerId!,
-        millisecondsOf(event.eventTime) + millisecondsOf(started.startToFireTimeout),
-      );
+    if (started) {
+      const lengthMs = millisecondsOf(started.startToFireTimeout);
+      const firesAtMs = millisecondsOf(event.eventTime) + lengthMs;
+      timers.set(started.timerId!, { meantAtMs: taskStartedAtMs + lengthMs, firesAtMs });
+    }
     const ended = event.timerFiredEventAttributes ?? event.timerCanceledEventAttributes;
     if (ended) timers.delete(ended.timerId!);
     if (event.activityTaskScheduledEventAttributes) activities.add(String(event.eventId));
@@ -95,10 +134,11 @@ function workInHistory(events: readonly Event[], nowMs: number): string | null {
       event.activityTaskCanceledEventAttributes;
     if (closed) activities.delete(String(closed.scheduledEventId));
   }
-  if (task) return task;
-  if ([...timers.values()].some((atMs) => atMs <= nowMs)) return 'has a timer that has come';
-  return activities.size > 0 ? 'has activities' : null;
+  return { hasTask, taskFailure, timers: [...timers.values()], hasActivities: activities.size > 0 };
 }
+
+const earliest = (instants: readonly number[]): number | null =>
+  instants.length === 0 ? null : Math.min(...instants);
 
 /** Of an instant or a length of time, as Temporal's messages hold them. */
 const millisecondsOf = (

@@ -48,22 +48,22 @@ async function differences({ postId }: TestPost, isCheck = true) {
 
 const lives: Record<string, () => Promise<TestPost>> = {
   published: async () => {
-    const { post, handle } = await start();
+    const { post } = await start();
     await approve(world, post.postId, ['content', 'publish']);
-    await handle.result();
+    await world.ended(post);
     return post;
   },
   'carried through continue-as-new': async () => {
-    const { post, handle } = await start({ settings: { continueAsNewAfterEvents: 10 } });
+    const { post } = await start({ settings: { continueAsNewAfterEvents: 10 } });
     await approve(world, post.postId, ['content', 'publish']);
-    await handle.result();
+    await world.ended(post);
     return post;
   },
   'paused, resumed and cancelled': async () => {
-    const { post, handle } = await start();
+    const { post } = await start();
     for (const kind of ['pause', 'resume', 'cancel'] as const)
       await command(world, post.postId, { kind, ...bySecond(), reason: null } as never);
-    await handle.result();
+    await world.ended(post);
     return post;
   },
   'refused by the platform, and waiting for a person': async () => {

@@ -4,8 +4,9 @@ import { checkProjection } from '../../cli/projection.ts';
 import { openPool } from '../../db/pool.ts';
 import { forTenant } from '../../db/tenant-database.ts';
 import type { PostStatus } from '../../domain/post.ts';
+import { captureHistory } from '../../testing/histories.ts';
 import { postWorkflowId } from '../../workflows/ids.ts';
-import { replayNow } from '../support/histories.ts';
+import { replayAndKeep } from '../support/histories.ts';
 import { commitsOf, eachOf, type Stage, type StagedPost } from './stage.ts';
 import type { PostFacts } from './verdict.ts';
 
@@ -143,8 +144,9 @@ let lastReplay: Promise<unknown> = Promise.resolve();
 
 /** One at a time: the runtime that replayers share ends with the last of them. */
 function replayed({ live, tenant }: Stage, postId: string, name: string): Promise<string | null> {
-  const run = { client: live.temporal, tenantId: tenant.id, codec: live.codec };
-  const replay = () => replayNow(run, postId, name, live.endpoints.workflowBundlePath);
+  const run = { client: live.temporal, codec: live.codec };
+  const replay = async () =>
+    replayAndKeep(await captureHistory(run, tenant.id, postId), name, live.endpoints.workflowBundlePath);
   const next = lastReplay.then(replay, replay);
   lastReplay = next;
   return next;

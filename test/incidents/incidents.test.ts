@@ -126,7 +126,7 @@ describe('an error after the post is out', () => {
   afterAll(() => settings({ duplicateWindowMs: 600_000 }));
 
   async function goesOutOnce(started: Started): Promise<void> {
-    await started.handle.result();
+    await world.ended(started.post);
     expect(await statusOf(started)).toBe('PUBLISHED');
     expect(await sentBy(started)).toHaveLength(1);
     const [publication, ...more] = await publicationsOf(started);
@@ -188,7 +188,7 @@ describe('a due post with media', () => {
     expect(late).toMatchObject({ phase: 'WAITING', error_code: 'still-preparing' });
     expect((await rowOf(world, started.post.postId)).blocked_on).toMatchObject([{ code: 'preparing' }]);
     expect(await sentBy(started)).toEqual([]);
-    await started.handle.result();
+    await world.ended(started.post);
     expect(await sentBy(started)).toHaveLength(1);
     const [publication] = await publicationsOf(started);
     expect(publication?.due_at.getTime()).toBe(dueAtMs);
@@ -229,7 +229,7 @@ describe('a due post with media', () => {
     await command(world, started.post.postId, {
       ...{ kind: 'retry', actor: world.members.author, targetIds: null },
     });
-    await started.handle.result();
+    await world.ended(started.post);
     expect(await sentBy(started)).toHaveLength(1);
   });
 
@@ -294,7 +294,7 @@ describe('a series of posts for one profile, all created at once', () => {
   it('goes out week by week, each at its own due time', async () => {
     const { series, profile } = await startSeries();
     for (const { post } of series) await approve(world, post.postId, ['content', 'publish']);
-    for (const { handle } of series) await handle.result();
+    for (const { post } of series) await world.ended(post);
     const records = await eachHasItsOwnRecord(series, profile);
     const lateMs = records.map((row) => row.send_started_at!.getTime() - row.due_at.getTime());
     expect(lateMs.filter((late) => late < 0 || late >= hour)).toEqual([]);
@@ -410,7 +410,7 @@ describe('a change to a post that sleeps', () => {
   }
 
   async function goesOutOnceAt(started: Started, dueAtMs: number): Promise<void> {
-    await started.handle.result();
+    await world.ended(started.post);
     expect(await sentBy(started)).toHaveLength(1);
     const [publication] = await publicationsOf(started);
     expect(publication?.due_at.getTime()).toBe(dueAtMs);

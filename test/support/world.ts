@@ -44,7 +44,10 @@ export interface World {
   /** The same through the interface, as a team that embeds Gatepost has it. */
   readonly gatepost: Gatepost;
   readonly now: () => Promise<number>;
+  /** Lets time pass; answers when all that it brought has been done. */
   readonly sleep: (milliseconds: number) => Promise<void>;
+  /** Lets time pass until a post's run has ended. */
+  readonly ended: (post: Pick<TestPost, 'postId'>) => Promise<unknown>;
   readonly stop: () => Promise<void>;
 }
 
@@ -83,7 +86,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     environment: temporal,
     client: temporal.client,
     now: async () => (await environment.time.observe()).getTime(),
-    sleep: (milliseconds) => temporal.sleep(milliseconds),
+    sleep: (milliseconds) => gatepost.clock.advance({ milliseconds }),
+    ended: (post) => gatepost.clock.advanceToEnd({ id: post.postId }, { within: { weeks: 520 } }),
     stop: gatepost.stop,
   };
 }

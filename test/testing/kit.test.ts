@@ -108,6 +108,22 @@ test('answers an advance when all that it brought has been done', async () => {
   for (const post of made) await ledger.expectOnce(post);
 });
 
+test('lets time pass until a run has ended, and not on from there', async () => {
+  const { posts, clock, profiles } = gatepost;
+  const other = await posts.create({ profiles: [await profiles.connect('linkedin')] });
+  const dueAt = clock.in({ weeks: 3 });
+  const post = await posts.create({ profiles: [await profiles.connect('linkedin')], dueAt });
+  await posts.approve(post, 'content', 'publish');
+  expect((await clock.advanceToEnd(post)).status).toBe('PUBLISHED');
+  expect(clock.now().getTime() - dueAt.getTime()).toBeLessThan(day);
+  const endless = clock.advanceToEnd(other, { within: { days: 2 } });
+  await expect(endless).rejects.toThrow(
+    `Post ${other.id} has not ended: it is IN_REVIEW and waits for gate:content`,
+  );
+  await gatepost.temporal.handle(other).terminate();
+  await expect(clock.advanceToEnd(other)).rejects.toThrow(`The run of post ${other.id} is TERMINATED`);
+});
+
 test('names the post that has no due time to advance to', async () => {
   const post = await gatepost.posts.create({ profiles: [await gatepost.profiles.connect('linkedin')] });
   await expect(gatepost.clock.advanceToDue(post)).rejects.toThrow(`Post ${post.id} has no due time`);

@@ -102,12 +102,13 @@ test('each post goes out when the clocks of its zone show the due time, and neve
     expect([name, dueAtMs, isInstantOf(dueAtMs, wallClock)]).toEqual([name, atMs, true]);
     const profile = await connectProfile(world);
     const post = await createPost(world, [profile], { copy: name, dueAtMs });
-    started.push({ name, due, post, profile, handle: await startPost(world, post) });
+    await startPost(world, post);
+    started.push({ name, due, post, profile });
     await approve(world, post.postId, ['content', 'publish']);
   }
   const sent: { name: string; entries: LedgerEntry[]; due: Due }[] = [];
-  for (const { name, due, profile, handle } of started) {
-    await handle.result();
+  for (const { name, due, post, profile } of started) {
+    await world.ended(post);
     sent.push({ name, due, entries: await ledgerOf(world, profile.externalId) });
   }
   const seen = sent.map(({ name, due, entries }) => {

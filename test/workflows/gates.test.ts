@@ -56,7 +56,7 @@ const bySecond = () => ({ actor: world.members.second });
 
 describe('a gate that nobody decides', () => {
   it('warns at three quarters of its SLA, reminds three times, and then lets tenant admins decide as well', async () => {
-    const { post, handle } = await start({
+    const { post } = await start({
       dueAtMs: (await world.now()) + 30 * day,
       policy: { content: { deciders: { roles: [], memberIds: [world.members.designer.memberId] } } },
     });
@@ -80,12 +80,12 @@ describe('a gate that nobody decides', () => {
     ]);
     await approve(world, post.postId, ['content'], world.members.second);
     await approve(world, post.postId, ['publish']);
-    await handle.result();
+    await world.ended(post);
     expect(await replayNow(world, post.postId, 'escalated')).toBeNull();
   });
 
   it('says nothing once it has been decided, and counts anew when it opens again', async () => {
-    const { post, handle } = await start();
+    const { post } = await start();
     await world.sleep(17 * hour);
     await approve(world, post.postId, ['content']);
     await world.sleep(17 * hour);
@@ -95,14 +95,14 @@ describe('a gate that nobody decides', () => {
     const [warned] = (await eventsOf(post)).filter(({ type }) => type === 'gate.warned');
     expect(warned?.data).toMatchObject({ gate: 'publish', round: 1 });
     await command(world, post.postId, { kind: 'cancel', ...bySecond(), reason: null });
-    await handle.result();
+    await world.ended(post);
     expect(await replayNow(world, post.postId, 'warned-then-cancelled')).toBeNull();
   });
 });
 
 describe('a quorum', () => {
   it('needs the approvals of as many people as the policy says, each once', async () => {
-    const { post, handle } = await start({ policy: { content: { quorum: 2 } } });
+    const { post } = await start({ policy: { content: { quorum: 2 } } });
     await approve(world, post.postId, ['content']);
     expect((await rowOf(world, post.postId)).open_gate).toBe('content');
     await expect(approve(world, post.postId, ['content'])).rejects.toMatchObject({
@@ -110,27 +110,27 @@ describe('a quorum', () => {
     });
     await approve(world, post.postId, ['content'], world.members.second);
     await approve(world, post.postId, ['publish']);
-    await handle.result();
+    await world.ended(post);
     expect(await replayNow(world, post.postId, 'quorum-of-two')).toBeNull();
   });
 });
 
 describe('a pause', () => {
   it('lets nothing out, leaves reviews alone, and is over when the post is resumed in time', async () => {
-    const { post, handle, profile } = await start();
+    const { post, profile } = await start();
     await command(world, post.postId, { kind: 'pause', ...bySecond(), reason: 'Wait for legal' });
     await approve(world, post.postId, ['content', 'publish']);
     expect(await codesOf(post)).toEqual(['paused', 'until-due']);
     await world.sleep(day);
     await command(world, post.postId, { kind: 'resume', ...bySecond() });
     expect(await codesOf(post)).toEqual(['until-due']);
-    await handle.result();
+    await world.ended(post);
     expect(await ledgerOf(world, profile.externalId)).toHaveLength(1);
     expect(await replayNow(world, post.postId, 'paused-and-resumed')).toBeNull();
   });
 
   it('that outlasts the due time leaves the post late, for the lateness rule to decide', async () => {
-    const { post, handle, profile } = await start({ dueAtMs: (await world.now()) + 2 * day });
+    const { post, profile } = await start({ dueAtMs: (await world.now()) + 2 * day });
     await approve(world, post.postId, ['content', 'publish']);
     await command(world, post.postId, { kind: 'pause', ...bySecond(), reason: null });
     await world.sleep(3 * day);
@@ -139,7 +139,7 @@ describe('a pause', () => {
     expect(await codesOf(post)).toEqual(['late']);
     const { revision } = await stateOf(world, post.postId);
     await command(world, post.postId, { kind: 'publishNow', ...bySecond(), hash: revision.publishHash });
-    await handle.result();
+    await world.ended(post);
     expect(await ledgerOf(world, profile.externalId)).toHaveLength(1);
     expect(await replayNow(world, post.postId, 'paused-past-due')).toBeNull();
   });
@@ -181,7 +181,7 @@ describe('a hold', () => {
   it.each(['tenant', 'profile', 'platform'] as const)(
     'on the %s stops its posts until it is lifted, and says why',
     async (scope) => {
-      const { post, handle, profile } = await start({
+      const { post, profile } = await start({
         dueAtMs: (await world.now()) + 2 * day,
         policy: { publish: { lateness: 'publish' } },
       });
@@ -193,7 +193,7 @@ describe('a hold', () => {
       await world.sleep(3 * day);
       expect(await ledgerOf(world, profile.externalId)).toEqual([]);
       await lift();
-      await handle.result();
+      await world.ended(post);
       expect(await ledgerOf(world, profile.externalId)).toHaveLength(1);
       expect(await typesOf(post, 'post.h')).toEqual(['post.held', 'post.hold-lifted']);
       expect(await replayNow(world, post.postId, `held-by-${scope}`)).toBeNull();
@@ -201,7 +201,7 @@ describe('a hold', () => {
   );
 
   it('that nobody told the post of is found when it is armed', async () => {
-    const { post, handle, profile } = await start({
+    const { post, profile } = await start({
       dueAtMs: (await world.now()) + day,
       policy: { publish: { lateness: 'publish' } },
     });
@@ -212,13 +212,13 @@ describe('a hold', () => {
     expect(await ledgerOf(world, profile.externalId)).toEqual([]);
     await lift();
     await tell([post]);
-    await handle.result();
+    await world.ended(post);
     expect(await ledgerOf(world, profile.externalId)).toHaveLength(1);
     expect(await replayNow(world, post.postId, 'held-unheard')).toBeNull();
   });
 
   it('on one profile leaves the targets of others alone', async () => {
-    const { post, handle, profiles } = await start(
+    const { post, profiles } = await start(
       { dueAtMs: (await world.now()) + day, policy: { publish: { lateness: 'publish' } } },
       2,
     );
@@ -229,7 +229,7 @@ describe('a hold', () => {
     await eventually(async () => (await ledgerOf(world, free!.externalId)).length === 1);
     expect(await ledgerOf(world, held!.externalId)).toEqual([]);
     await lift();
-    await handle.result();
+    await world.ended(post);
     expect(await ledgerOf(world, held!.externalId)).toHaveLength(1);
     expect(await replayNow(world, post.postId, 'one-target-held')).toBeNull();
   });
@@ -253,7 +253,7 @@ describe('a policy that changes', () => {
 
   it('opens what it had passed itself again where it is tightened, and keeps what people decided', async () => {
     await changePolicy({ publish: { required: false } }, []);
-    const { post, handle, profile } = await start({ policy: { publish: { required: false } } });
+    const { post, profile } = await start({ policy: { publish: { required: false } } });
     await approve(world, post.postId, ['content']);
     expect((await rowOf(world, post.postId)).status).toBe('SCHEDULED');
     await changePolicy({ publish: { required: true } }, [post]);
@@ -261,21 +261,21 @@ describe('a policy that changes', () => {
     expect((await rowOf(world, post.postId)).content_approved_at).toBeInstanceOf(Date);
     expect(await ledgerOf(world, profile.externalId)).toEqual([]);
     await approve(world, post.postId, ['publish']);
-    await handle.result();
+    await world.ended(post);
     expect(await replayNow(world, post.postId, 'policy-tightened')).toBeNull();
   });
 
   it('passes a gate that waits for nobody any more', async () => {
-    const { post, handle } = await start();
+    const { post } = await start();
     await changePolicy({ content: { required: false }, publish: { required: false } }, [post]);
-    await handle.result();
+    await world.ended(post);
     expect((await rowOf(world, post.postId)).status).toBe('PUBLISHED');
     expect(await replayNow(world, post.postId, 'policy-loosened')).toBeNull();
   });
 
   it('is found when a post is armed that nobody told of it', async () => {
     await changePolicy({ publish: { required: false } }, []);
-    const { post, handle, profile } = await start({
+    const { post, profile } = await start({
       dueAtMs: (await world.now()) + day,
       policy: { publish: { required: false } },
     });
@@ -285,14 +285,14 @@ describe('a policy that changes', () => {
     await eventually(async () => (await rowOf(world, post.postId)).open_gate === 'publish');
     expect(await ledgerOf(world, profile.externalId)).toEqual([]);
     await command(world, post.postId, { kind: 'cancel', ...bySecond(), reason: null });
-    await handle.result();
+    await world.ended(post);
     expect(await replayNow(world, post.postId, 'policy-tightened-unheard')).toBeNull();
   });
 });
 
 describe('due times of its own', () => {
   it('send each target at its own time, and the post is scheduled until the last has gone', async () => {
-    const { post, handle, profiles } = await start({}, 2);
+    const { post, profiles } = await start({}, 2);
     const [first, second] = profiles;
     const { targets, dueAtMs } = await stateOf(world, post.postId);
     await approve(world, post.postId, ['content', 'publish']);
@@ -305,7 +305,7 @@ describe('due times of its own', () => {
     await eventually(async () => (await ledgerOf(world, first!.externalId)).length === 1);
     expect(await ledgerOf(world, second!.externalId)).toEqual([]);
     expect((await rowOf(world, post.postId)).status).toBe('SCHEDULED');
-    await handle.result();
+    await world.ended(post);
     expect(await ledgerOf(world, second!.externalId)).toHaveLength(1);
     const rows = await world.tenant
       .selectFrom('publications')
@@ -323,7 +323,7 @@ describe('due times of its own', () => {
 describe('a post that failed', () => {
   it('can be archived, and is by itself after 30 days', async () => {
     for (const name of ['archived-by-hand', 'archived-by-time']) {
-      const { post, handle } = await start({
+      const { post } = await start({
         copy: `x${'y'.repeat(3_500)}`,
         dueAtMs: (await world.now()) + day,
       });
@@ -332,7 +332,7 @@ describe('a post that failed', () => {
       await eventually(async () => (await rowOf(world, post.postId)).status === 'FAILED');
       if (name === 'archived-by-hand') await command(world, post.postId, { kind: 'archive', ...bySecond() });
       else await world.sleep(31 * day);
-      await handle.result();
+      await world.ended(post);
       expect(await rowOf(world, post.postId)).toMatchObject({ status: 'FAILED', archived: true });
       expect(await replayNow(world, post.postId, name)).toBeNull();
     }

@@ -88,12 +88,12 @@ const refusedWith = (code: string) => ({ cause: { type: code } });
 
 test('takes a text post through its gates, sleeps for three weeks, and publishes it once', async () => {
   const started = await start({ dueAtMs: (await world.now()) + 21 * day });
-  const { post, handle } = started;
+  const { post } = started;
   await eventually(async () => (await statusOf(started)) === 'IN_REVIEW');
   await approve(world, post.postId, ['content', 'publish']);
   expect(await statusOf(started)).toBe('SCHEDULED');
   expect(await codesOf(started)).toEqual(['until-due']);
-  await handle.result();
+  await world.ended(post);
   expect(await statusOf(started)).toBe('PUBLISHED');
   expect(await texts(started)).toEqual([post.content.copy]);
   expect(await world.now()).toBeGreaterThanOrEqual(post.input.post.dueAtMs!);
@@ -102,11 +102,11 @@ test('takes a text post through its gates, sleeps for three weeks, and publishes
 
 test('takes a carousel through three gates and prepares it ahead of its due time', async () => {
   const started = await startCarousel();
-  const { post, handle, profile } = started;
+  const { post, profile } = started;
   await approve(world, post.postId, ['content']);
   expect(await statusOf(started)).toBe('NEEDS_DESIGN');
   await approve(world, post.postId, ['design', 'publish']);
-  await handle.result();
+  await world.ended(post);
   expect(await statusOf(started)).toBe('PUBLISHED');
   const [entry, ...more] = await ledgerOf(world, profile.externalId);
   expect(more).toEqual([]);
@@ -119,7 +119,7 @@ test.each(['content', 'design', 'publish'] as const)(
   'sends a post back at the %s gate and publishes the second round',
   async (gate) => {
     const started = await startCarousel();
-    const { post, handle } = started;
+    const { post } = started;
     const order = ['content', 'design', 'publish'] as const;
     await approve(world, post.postId, order.slice(0, order.indexOf(gate)));
     await reject(post.postId, gate, world.members.second, gate === 'publish' ? 'content' : null);
@@ -141,7 +141,7 @@ test.each(['content', 'design', 'publish'] as const)(
     if ((await stateOf(world, post.postId)).gates.design.status !== 'approved')
       await approve(world, post.postId, ['design']);
     await approve(world, post.postId, ['publish']);
-    await handle.result();
+    await world.ended(post);
     expect(await texts(started)).toEqual([`Better, after the ${gate} gate`]);
     expect(await replayNow(world, post.postId, `rejected-at-${gate}`)).toBeNull();
   },
@@ -152,7 +152,7 @@ test('takes an approval back, and does not publish until it is given again', asy
     dueAtMs: (await world.now()) + day,
     policy: { publish: { lateness: 'publish' } },
   });
-  const { post, handle } = started;
+  const { post } = started;
   await approve(world, post.postId, ['content', 'publish']);
   await reject(post.postId, 'publish', world.members.second, 'publish');
   await world.sleep(2 * day);
@@ -165,33 +165,33 @@ test('takes an approval back, and does not publish until it is given again', asy
     targets: [],
   });
   await approve(world, post.postId, ['publish']);
-  await handle.result();
+  await world.ended(post);
   expect(await texts(started)).toEqual([post.content.copy]);
   expect(await replayNow(world, post.postId, 'unapproved-and-approved-again')).toBeNull();
 });
 
 test('opens the gates an edit changed while the post sleeps, and publishes only what was approved then', async () => {
   const started = await start();
-  const { post, handle } = started;
+  const { post } = started;
   await approve(world, post.postId, ['content', 'publish']);
   await world.sleep(3 * day);
   await edit(started, 'Said better');
   expect(await statusOf(started)).toBe('IN_REVIEW');
   await approve(world, post.postId, ['content', 'publish']);
-  await handle.result();
+  await world.ended(post);
   expect(await texts(started)).toEqual(['Said better']);
   expect(await replayNow(world, post.postId, 'edited-asleep')).toBeNull();
 });
 
 test('publishes at the new due time after a reschedule, and needs no new approval', async () => {
   const started = await start({ dueAtMs: (await world.now()) + 5 * day });
-  const { post, handle } = started;
+  const { post } = started;
   await approve(world, post.postId, ['content', 'publish']);
   const dueAtMs = (await world.now()) + 30 * day;
   await command(world, post.postId, { kind: 'schedule', actor: world.members.author, dueAtMs, targets: [] });
   await world.sleep(10 * day);
   expect(await texts(started)).toEqual([]);
-  await handle.result();
+  await world.ended(post);
   expect(await texts(started)).toHaveLength(1);
   expect(await world.now()).toBeGreaterThanOrEqual(dueAtMs);
   expect(await replayNow(world, post.postId, 'rescheduled')).toBeNull();
@@ -199,14 +199,14 @@ test('publishes at the new due time after a reschedule, and needs no new approva
 
 test('publishes nothing after a cancel', async () => {
   const started = await start();
-  const { post, handle } = started;
+  const { post } = started;
   await approve(world, post.postId, ['content', 'publish']);
   await command(world, post.postId, {
     kind: 'cancel',
     actor: world.members.author,
     reason: 'The offer ended',
   });
-  await handle.result();
+  await world.ended(post);
   expect(await statusOf(started)).toBe('CANCELLED');
   await world.sleep(10 * day);
   expect(await texts(started)).toEqual([]);
@@ -215,12 +215,12 @@ test('publishes nothing after a cancel', async () => {
 
 test('publishes now: casts the vote of the caller and skips only the due time', async () => {
   const started = await start();
-  const { post, handle } = started;
+  const { post } = started;
   const now = { kind: 'publishNow', actor: world.members.reviewer, hash: post.revision.publishHash } as const;
   await expect(command(world, post.postId, now)).rejects.toMatchObject(refusedWith('gate-open'));
   await approve(world, post.postId, ['content']);
   await command(world, post.postId, now);
-  await handle.result();
+  await world.ended(post);
   expect(await texts(started)).toHaveLength(1);
   const target = await world.tenant
     .selectFrom('targets')
@@ -233,7 +233,7 @@ test('publishes now: casts the vote of the caller and skips only the due time', 
 
 test('ends FAILED when the platform refuses, and publishes once after a retry', async () => {
   const started = await start();
-  const { post, profile, handle } = started;
+  const { post, profile } = started;
   await control(world, '/faults', {
     ...{
       platform: 'linkedin',
@@ -248,14 +248,14 @@ test('ends FAILED when the platform refuses, and publishes once after a retry', 
   expect(await codesOf(started)).toEqual(['operator']);
   expect(await texts(started)).toEqual([]);
   await command(world, post.postId, { kind: 'retry', actor: world.members.author, targetIds: null });
-  await handle.result();
+  await world.ended(post);
   expect(await texts(started)).toEqual([post.content.copy]);
   expect(await replayNow(world, post.postId, 'refused-and-retried')).toBeNull();
 });
 
 test('obeys Retry-After of a platform that throttles, and publishes once', async () => {
   const started = await start();
-  const { post, profile, handle } = started;
+  const { post, profile } = started;
   await control(world, '/faults', {
     ...{
       platform: 'linkedin',
@@ -266,7 +266,7 @@ test('obeys Retry-After of a platform that throttles, and publishes once', async
     ...{ retryAfterSeconds: 3_600, times: 2 },
   });
   await approve(world, post.postId, ['content', 'publish']);
-  await handle.result();
+  await world.ended(post);
   expect(await texts(started)).toEqual([post.content.copy]);
   expect(await world.now()).toBeGreaterThanOrEqual(post.input.post.dueAtMs! + 2 * hour);
   expect(await replayNow(world, post.postId, 'throttled-twice')).toBeNull();
@@ -274,13 +274,13 @@ test('obeys Retry-After of a platform that throttles, and publishes once', async
 
 test('asks the platform after a reset, finds the post there, and does not send it again', async () => {
   const started = await start();
-  const { post, profile, handle } = started;
+  const { post, profile } = started;
   await control(world, '/faults', {
     ...{ platform: 'linkedin', operation: 'linkedin.posts.create', kind: 'accept-then-reset' },
     externalId: profile.externalId,
   });
   await approve(world, post.postId, ['content', 'publish']);
-  await handle.result();
+  await world.ended(post);
   expect(await texts(started)).toEqual([post.content.copy]);
   expect(await statusOf(started)).toBe('PUBLISHED');
   expect(await replayNow(world, post.postId, 'accepted-then-reset-found')).toBeNull();
@@ -340,20 +340,20 @@ test.each([
 
 test('commits the same Instagram container again when the first call never took effect', async () => {
   const started = await startCarousel();
-  const { post, profile, handle } = started;
+  const { post, profile } = started;
   await control(world, '/faults', {
     ...{ platform: 'instagram', operation: 'instagram.media_publish', kind: 'reset-before-accept' },
     externalId: profile.externalId,
   });
   await approve(world, post.postId, ['content', 'design', 'publish']);
-  await handle.result();
+  await world.ended(post);
   expect(await ledgerOf(world, profile.externalId)).toHaveLength(1);
   expect(await replayNow(world, post.postId, 'instagram-reset-before-accept')).toBeNull();
 });
 
 test('becomes a draft again when it is withdrawn, and waits at the first gate after the next submission', async () => {
   const started = await start();
-  const { post, handle } = started;
+  const { post } = started;
   await approve(world, post.postId, ['content']);
   await command(world, post.postId, { kind: 'withdraw', actor: world.members.author });
   expect(await statusOf(started)).toBe('DRAFT');
@@ -367,7 +367,7 @@ test('becomes a draft again when it is withdrawn, and waits at the first gate af
   });
   expect(await statusOf(started)).toBe('IN_REVIEW');
   await approve(world, post.postId, ['content', 'publish']);
-  await handle.result();
+  await world.ended(post);
   expect(await texts(started)).toHaveLength(1);
   expect(await replayNow(world, post.postId, 'withdrawn-and-submitted')).toBeNull();
 });
@@ -457,7 +457,7 @@ test("refuses a post as a duplicate when the platform names somebody else's equa
   await world.gatepost.platforms.configure({ duplicateWindowMs: 30 * day });
   const first = await start({ copy: 'The same words' });
   await approve(world, first.post.postId, ['content', 'publish']);
-  await first.handle.result();
+  await world.ended(first.post);
   const post = await createPost(world, [first.profile], {
     copy: 'The same words',
     dueAtMs: (await world.now()) + hour,
@@ -481,7 +481,7 @@ test('takes the cancelling of its run as a cancel command', async () => {
   const started = await start();
   await approve(world, started.post.postId, ['content', 'publish']);
   await started.handle.cancel();
-  await started.handle.result();
+  await world.ended(started.post);
   expect(await statusOf(started)).toBe('CANCELLED');
   expect(await texts(started)).toEqual([]);
   expect(await replayNow(world, started.post.postId, 'run-cancelled-by-operator')).toBeNull();
@@ -510,9 +510,9 @@ test('goes on from its last projection when its run is lost and started again', 
   const { run_state: seen } = await rowOf(world, post.postId);
   await handle.terminate('lost');
   const restored: TestPost = { ...post, input: { ...post.input, carried: restoredState(seen!) } };
-  const again = await startPost(world, restored);
+  await startPost(world, restored);
   await approve(world, post.postId, ['publish']);
-  await again.result();
+  await world.ended(post);
   expect(await statusOf(started)).toBe('PUBLISHED');
   expect(await texts(started)).toEqual([post.content.copy]);
 });
@@ -554,7 +554,7 @@ describe('a Signal', () => {
 test('keeps the life of a text post with one target within 60 events and 16 KB', async () => {
   const started = await start();
   await approve(world, started.post.postId, ['content', 'publish']);
-  await started.handle.result();
+  await world.ended(started.post);
   const { events } = await started.handle.fetchHistory();
   const kinds = events!.map(({ eventType }) => temporal.api.enums.v1.EventType[eventType!]);
   const counted: Record<string, number> = {};

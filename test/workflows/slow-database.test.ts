@@ -62,7 +62,7 @@ test.each(['PUBLISHING', 'PUBLISHED'])(
     await slowDown(post.postId, status);
     const run = await startPost(world, post);
     await approve(world, post.postId, ['publish']);
-    await run.result();
+    await world.ended(post);
     expect(await givenUp(run)).toBeGreaterThan(0);
     expect((await rowOf(world, post.postId)).status).toBe('PUBLISHED');
     expect(await ledgerOf(world, profile.externalId)).toHaveLength(1);
