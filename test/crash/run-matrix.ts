@@ -3,17 +3,18 @@
  *
  *   npm run test:crash -- --seeds 5 [--from 1] [--out docs/crash-matrix.md]
  *
- * Takes about five minutes for each seed and servers of its own. Ends with 1 when anything is wrong.
+ * Takes about ten minutes for each seed and servers of its own. Ends with 1 when anything is wrong.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { Connection } from '@temporalio/client';
+import { Command } from 'commander';
 import pg from 'pg';
 import { installQuietRuntime } from '../../cli/replay.ts';
 import { seededRandom } from '../db/fixture.ts';
+import { wholeNumber } from '../support/options.ts';
 import { complaintsOf, type Struck, struckBy, struckIn } from './matrix.ts';
 import { runOperatorRound } from './operator-round.ts';
 import { points, type Victim } from './points.ts';
@@ -22,17 +23,16 @@ import { type MortalServers, startMortalServers } from './servers.ts';
 import { renderMatrix } from './table.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '5' },
-    from: { type: 'string' },
-    out: { type: 'string', default: join(root, 'docs/crash-matrix.md') },
-  },
-});
-const from = values.from === undefined ? Date.now() % 1_000_000 : Number(values.from);
-const seeds = Array.from({ length: Number(values.seeds) }, (_, index) => from + index);
-if (seeds.length === 0 || seeds.some((seed) => !Number.isInteger(seed)))
-  throw new Error('--seeds is how many, --from the first of them: both whole numbers');
+const options = new Command('npm run test:crash --')
+  .description(
+    'kills and stops everything at every point of a publication, and says what became of the posts',
+  )
+  .option('--seeds <count>', 'how many seeds: about ten minutes each', wholeNumber, 5)
+  .option('--from <seed>', 'the first of them', wholeNumber, 1 + (Date.now() % 1_000_000))
+  .option('--out <file>', 'where to write the table', join(root, 'docs/crash-matrix.md'))
+  .parse(process.argv)
+  .opts<{ seeds: number; from: number; out: string }>();
+const seeds = Array.from({ length: options.seeds }, (_, index) => options.from + index);
 
 // What was started is ended when this process ends, which a signal alone would not do.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
@@ -49,8 +49,8 @@ async function main(): Promise<number> {
     const undocumented: string[] = [];
     for (const seed of seeds) struck.push(...(await runSeed(servers, seed, undocumented)));
     const versions = await versionsOf(servers);
-    await writeFile(values.out, renderMatrix(struck, { date: new Date(), seeds, versions }));
-    console.log(`${struck.length} posts; the table is in ${values.out}`);
+    await writeFile(options.out, renderMatrix(struck, { date: new Date(), seeds, versions }));
+    console.log(`${struck.length} posts; the table is in ${options.out}`);
     const complaints = [...complaintsOf(struck), ...undocumented];
     for (const line of complaints) console.log(line);
     return complaints.length === 0 ? 0 : 1;

@@ -1,7 +1,8 @@
 import { register } from 'node:module';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { cacheDir } from '../../cli/local/local-stack.ts';
 import { provideWorkflowBundle } from '../../cli/workflow-bundle.ts';
+import { wholeNumber } from '../support/options.ts';
 import { installGlobals } from './globals.ts';
 import { type Plant, plantIn, plants } from './plants.ts';
 import { loadWorkflowCode } from './workflow-code.ts';
@@ -13,13 +14,6 @@ import { World, type WorldResult } from './world.ts';
  */
 
 const [postsPerWorld, operationsPerPost] = [10, 40];
-
-const wholeNumber = (text: string): number => {
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < 1)
-    throw new InvalidArgumentError('must be a whole number above 0');
-  return number;
-};
 
 const options = new Command('npm run simulate --')
   .description("lives posts on the run's own code in a simulated world with faults")
