@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import type pg from 'pg';
+import { seededRandom } from '../../test/support/random.ts';
 import { compiledPath } from '../product/build.ts';
 
 const claimers = 16;
@@ -129,14 +130,3 @@ const answer = (child: ChildProcess, exited: Promise<void>): Promise<boolean> =>
     new Promise<boolean>((resolve) => child.once('message', () => resolve(true))),
     exited.then(() => false),
   ]);
-
-/** Repeatable chance (mulberry32): numbers from 0 up to 1. */
-function seededRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}

@@ -7,15 +7,8 @@ import type { ActivityDependencies, PublishingContext } from '../../activities/d
 import { reconcile } from '../../activities/reconciling.ts';
 import { release } from '../../activities/sending.ts';
 import { forTenant } from '../../db/tenant-database.ts';
-import {
-  type Fixture,
-  insertPost,
-  insertPublication,
-  poolFor,
-  rowOf,
-  seededRandom,
-  startFixture,
-} from '../db/fixture.ts';
+import { type Fixture, insertPost, insertPublication, poolFor, rowOf, startFixture } from '../db/fixture.ts';
+import { seededRandom } from '../support/random.ts';
 import { makeClockSettable, type SettableClock } from '../support/settable-clock.ts';
 
 const [second, hour, day] = [1_000, 3_600_000, 86_400_000];

@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { postWorkflowId } from '../../workflows/ids.ts';
-import { seededRandom } from '../db/fixture.ts';
 import { type LiveEndpoints, within } from '../support/live.ts';
+import { seededRandom, shuffled } from '../support/random.ts';
 import { gatherFacts, watchOutcomes } from './facts.ts';
 import {
   kinds,
@@ -12,7 +12,6 @@ import {
   operatorActions,
   type PlannedPost,
   type Point,
-  shuffled,
   type Way,
 } from './points.ts';
 import { historyNameOf, type JudgedPost } from './round.ts';

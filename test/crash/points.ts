@@ -1,5 +1,6 @@
 import type { Failpoint } from '../../activities/dependencies.ts';
 import type { AccountKind } from '../../domain/post.ts';
+import { shuffled } from '../support/random.ts';
 
 /** What a publication has behind it when something is killed, in the order in which it gets there. */
 export const points = [
@@ -76,11 +77,4 @@ export function planPosts({ points: chosen, copies, random }: Plan): PlannedPost
     return kinds.flatMap((kind) => Array.from({ length: copies }, () => ({ point, kind, way: take() })));
   });
   return shuffled(planned, random);
-}
-
-export function shuffled<Item>(items: readonly Item[], random: () => number): Item[] {
-  return items
-    .map((item) => ({ item, at: random() }))
-    .sort((one, other) => one.at - other.at)
-    .map(({ item }) => item);
 }

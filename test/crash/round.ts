@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ManagedProcess } from '../../cli/stack/managed-process.ts';
-import { seededRandom } from '../db/fixture.ts';
 import type { LiveEndpoints } from '../support/live.ts';
+import { seededRandom } from '../support/random.ts';
 import { type BurstAnswers, prepareBurst } from './burst.ts';
 import { gatherFacts, watchOutcomes } from './facts.ts';
 import { type Blow, type PlannedPost, type Point, planPosts, type Victim } from './points.ts';

@@ -3,6 +3,7 @@ import { insertHold } from '../../db/holds.ts';
 import { armPublication, disarmScope, releasePublication } from '../../db/publications.ts';
 import { forTenant, inTransaction, type TenantTransaction } from '../../db/tenant-database.ts';
 import { bumpPoliciesVersion } from '../../db/tenants.ts';
+import { seededRandom } from '../support/random.ts';
 import {
   armInput,
   eventTypesOf,
@@ -11,7 +12,6 @@ import {
   insertTenant,
   releaseInput,
   type SeededPost,
-  seededRandom,
   startFixture,
 } from './fixture.ts';
 

@@ -10,6 +10,7 @@ import {
 } from '../../db/publications.ts';
 import { forTenant } from '../../db/tenant-database.ts';
 import { exclusiveStates, movePublication, publicationStates } from '../../domain/publication.ts';
+import { seededRandom } from '../support/random.ts';
 import {
   armInput as armInputOf,
   due,
@@ -22,7 +23,6 @@ import {
   releaseInput,
   rowOf,
   type SeededPost,
-  seededRandom,
   startFixture,
 } from './fixture.ts';
 

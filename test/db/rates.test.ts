@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { delayBucket, takeTokens } from '../../db/rates.ts';
 import { forTenant, inTransaction } from '../../db/tenant-database.ts';
 import type { Bucket } from '../../domain/rates.ts';
-import { type Fixture, insertTenant, poolFor, seededRandom, startFixture } from './fixture.ts';
+import { seededRandom } from '../support/random.ts';
+import { type Fixture, insertTenant, poolFor, startFixture } from './fixture.ts';
 
 let fixture: Fixture;
 

@@ -4,7 +4,7 @@ import { targetsReadyButForTime } from '../../domain/lifecycle.ts';
 import { type Gate, gates } from '../../domain/post.ts';
 import { hashFor, type PostState } from '../../domain/post-state.ts';
 import { applyCommand, openPost } from '../../domain/reducer.ts';
-import { seededRandom } from '../db/fixture.ts';
+import { seededRandom } from '../support/random.ts';
 import {
   approve,
   author,

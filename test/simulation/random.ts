@@ -1,11 +1,13 @@
-/** Repeatable pseudo-random numbers (mulberry32). A fork has a stream of its own: what it draws disturbs nobody else. */
+import { seededRandom } from '../support/random.ts';
+
+/** Repeatable pseudo-random numbers. A fork has a stream of its own: what it draws disturbs nobody else. */
 export class Random {
   readonly #seed: number;
-  #state: number;
+  readonly #draw: () => number;
 
   constructor(seed: number) {
     this.#seed = seed >>> 0;
-    this.#state = this.#seed;
+    this.#draw = seededRandom(this.#seed);
   }
 
   /** A stream for one purpose. The same name gives the same stream, whatever has been drawn here meanwhile. */
@@ -18,11 +20,7 @@ export class Random {
 
   /** At least 0, below 1. */
   next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = this.#state;
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+    return this.#draw();
   }
 
   chance(probability: number): boolean {
