@@ -27,6 +27,8 @@ export interface ProjectResult {
   readonly policyVersion: number;
   /** The holds that stand against any target, sorted. */
   readonly holdIds: readonly string[];
+  /** A receipt has come that the run's state does not know. */
+  readonly hasNews?: true;
 }
 
 export interface ReadConditionsInput {
@@ -47,12 +49,14 @@ export interface ArmTargetInput extends TargetInput {
   readonly aheadMs: number;
 }
 
+/** `cycle`: the row's, where it is another than the run asked for. A run that was put back takes it on. */
 export type ArmTargetResult =
   | {
       readonly kind: 'armed';
       readonly publicationId: string;
       readonly fence: number;
       readonly sendAtMs: number;
+      readonly cycle?: number;
     }
   /** Nothing is armed: the platform's rate admits it only then. */
   | { readonly kind: 'admitted-later'; readonly sendAtMs: number }
@@ -62,7 +66,7 @@ export type ArmTargetResult =
   | { readonly kind: 'needs-reconcile' }
   /** What was prepared has expired or was dropped. */
   | { readonly kind: 'unprepared' }
-  | TargetSettled;
+  | (TargetSettled & { readonly cycle?: number });
 
 export interface ReleaseTargetInput extends TargetInput {
   readonly publicationId: string;

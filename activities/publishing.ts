@@ -107,7 +107,8 @@ export function createPublishingActivities(dependencies: ActivityDependencies) {
       switch (armed.kind) {
         case 'armed': {
           const { publicationId, fence, sendAt } = armed;
-          return { kind: 'armed', publicationId, fence, sendAtMs: sendAt.getTime() };
+          const sendAtMs = sendAt.getTime();
+          return { kind: 'armed', publicationId, fence, sendAtMs, ...otherCycle(armed.cycle, input) };
         }
         case 'admitted-later':
           return { kind: 'admitted-later', sendAtMs: armed.sendAt.getTime() };
@@ -118,7 +119,7 @@ export function createPublishingActivities(dependencies: ActivityDependencies) {
           return { kind: 'needs-reconcile' };
         case 'published':
         case 'needs-person':
-          return settledFrom(armed.row);
+          return { ...settledFrom(armed.row), ...otherCycle(armed.row.cycle, input) };
         default:
           return unreachable(armed, 'result of arming');
       }
@@ -196,6 +197,8 @@ export function createPublishingActivities(dependencies: ActivityDependencies) {
     },
   };
 }
+
+const otherCycle = (cycle: number, input: ArmTargetInput) => (cycle === input.cycle ? {} : { cycle });
 
 /**
  * A run that gave up before the platform could be asked, or was put back, may not know of an attempt. A sender that may

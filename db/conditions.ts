@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { PostConditions } from '../domain/conditions.ts';
+import { type Doubt, type PostConditions, phasesAtRest, phasesWithoutReceipt } from '../domain/conditions.ts';
 import { resolvePostPolicy } from '../domain/policy.ts';
 import { listHoldsOn } from './holds.ts';
 import type { TenantDatabase, TenantExecutor } from './tenant-database.ts';
@@ -10,6 +10,8 @@ export interface ConditionsMark {
   readonly policyVersion: number;
   /** The holds that stand against any of the post's targets, sorted. */
   readonly holdIds: readonly string[];
+  /** A row tells of a target what its last projected phase does not know. Left out where none does: histories keep marks. */
+  readonly hasNews?: true;
 }
 
 export async function findConditionsMark(
@@ -17,16 +19,31 @@ export async function findConditionsMark(
   tenantId: string,
   postId: string,
 ): Promise<ConditionsMark> {
-  const { rows } = await sql<ConditionsMark>`
+  const { rows } = await sql<ConditionsMark & { isBehind: boolean }>`
     select t.policies_version as "policyVersion", array(
       select h.id::text from holds h where h.lifted_at is null and (h.scope = 'tenant' or exists (
         select from targets o join profiles f on f.id = o.profile_id
         where o.post_id = ${postId} and (h.profile_id = f.id or h.platform = f.platform)))
-      order by 1) as "holdIds"
+      order by 1) as "holdIds", exists (
+      select from publications p join targets o on o.id = p.target_id
+      where p.post_id = ${postId} and (${isUnheard} or ${isDoubtful})) as "isBehind"
     from tenants t where t.id = ${tenantId}`.execute(database);
   if (!rows[0]) throw new Error(`There is no tenant ${tenantId}`);
-  return rows[0];
+  const { isBehind, ...mark } = rows[0];
+  return { ...mark, ...(isBehind && { hasNews: true as const }) };
 }
+
+/** Of a publication `p` and its target `o`: the receipt is there, and its run has not heard of it. */
+const isUnheard = sql<boolean>`(p.part = 0 and p.state = 'PUBLISHED' and o.phase = any(${sql.val(
+  phasesWithoutReceipt,
+)}::text[]))`;
+
+/**
+ * Of the same: it is being sent, or may have been, and its run believes that nothing is under way. Not where a person has
+ * said to send again: the target is a cycle further then.
+ */
+const isDoubtful = sql<boolean>`(p.part = 0 and p.state in ('SENDING', 'UNKNOWN', 'UNCONFIRMED') and p.cycle >= o.cycle
+  and o.phase = any(${sql.val(phasesAtRest)}::text[]))`;
 
 /** Reads what holds around a post. `knownVersion`: the policies the run has resolved already. */
 export async function findConditions(
@@ -51,6 +68,7 @@ export async function findConditions(
     database,
     targets.map((target) => target.profile_id),
   );
+  const doubts = await listDoubts(database, postId);
   return {
     policyVersion,
     policy:
@@ -59,27 +77,39 @@ export async function findConditions(
         : resolvePostPolicy(targets.map((target) => [target.policy, target.tenant_policy])),
     holds,
     receipts: await listLateReceipts(database, postId),
+    ...(doubts.length > 0 && { doubts }),
   };
 }
 
-/** Receipts of targets whose last projected phase is one of doubt. */
+/** Receipts of targets whose last projected phase does not know of them. */
 async function listLateReceipts(
   database: TenantDatabase,
   postId: string,
 ): Promise<PostConditions['receipts']> {
   const rows = await database
     .selectFrom('publications as p')
-    .innerJoin('targets as t', 't.id', 'p.target_id')
+    .innerJoin('targets as o', 'o.id', 'p.target_id')
     .select(['p.target_id', 'p.public_id', 'p.permalink', 'p.published_at', 'p.updated_at'])
     .where('p.post_id', '=', postId)
-    .where('p.part', '=', 0)
-    .where('p.state', '=', 'PUBLISHED')
-    .where('t.phase', '=', 'UNCONFIRMED')
+    .where(isUnheard)
     .execute();
   return rows.map((row) => ({
     targetId: row.target_id,
     publicId: row.public_id ?? '',
     permalink: row.permalink,
     publishedAtMs: (row.published_at ?? row.updated_at).getTime(),
+  }));
+}
+
+async function listDoubts(database: TenantDatabase, postId: string): Promise<Doubt[]> {
+  const rows = await database
+    .selectFrom('publications as p')
+    .innerJoin('targets as o', 'o.id', 'p.target_id')
+    .select(['p.target_id', 'p.revision_id', 'p.approved_hash'])
+    .where('p.post_id', '=', postId)
+    .where(isDoubtful)
+    .execute();
+  return rows.map((row) => ({
+    ...{ targetId: row.target_id, revisionId: row.revision_id, approvedHash: row.approved_hash },
   }));
 }

@@ -49,6 +49,8 @@ export type ArmResult =
       readonly kind: 'armed';
       readonly publicationId: string;
       readonly fence: number;
+      /** The row's: above the asked one for a run that has been put back. */
+      readonly cycle: number;
       /** When it may be sent: the due time, or later where the platform's rate says so. */
       readonly sendAt: Date;
     }
@@ -70,8 +72,7 @@ export function armPublication(database: TenantDatabase, input: ArmInput): Promi
     const row = await lockNewestPublication(transaction, input.postId, input.targetId);
     const move = movePublication(factsOf(row), { kind: 'arm', cycle: input.cycle, holder: input.holder });
     if (move.kind === 'refused') return refusedArm(move.reason, row);
-    if (move.kind === 'stay')
-      return { kind: 'armed', publicationId: row!.id, fence: row!.fence, sendAt: row!.send_at };
+    if (move.kind === 'stay') return armedBy(row!);
     if (!(await conditionsStand(transaction, input))) return { kind: 'conditions-changed' };
     const sendAt = await admit(transaction, input);
     if (sendAt > input.armUntil) return { kind: 'admitted-later', sendAt };
@@ -81,9 +82,14 @@ export function armPublication(database: TenantDatabase, input: ArmInput): Promi
         ? await setArmed(transaction, row.id, fields, move.fence)
         : await insertArmed(transaction, input, fields, move.fence);
     await insertPublicationEvent(transaction, armed);
-    return { kind: 'armed', publicationId: armed.id, fence: armed.fence, sendAt };
+    return armedBy(armed);
   });
 }
+
+const armedBy = ({ id, fence, cycle, send_at }: PublicationRow): ArmResult => ({
+  kind: 'armed',
+  ...{ publicationId: id, fence, cycle, sendAt: send_at },
+});
 
 /** How long after its instant an admission holds: a sender that was kept from using it must not queue again. */
 const admissionHoldsMs = 60_000;

@@ -67,6 +67,11 @@ export interface ResolveCommand extends CommandBase {
   readonly resolution: Resolution;
   /** Where it stands; required for `published`. */
   readonly permalink: string | null;
+  /**
+   * The target's cycle that the word is about; `null` or absent: the present one. A repeat that comes late must not
+   * settle a later doubt.
+   */
+  readonly cycle?: number | null;
 }
 export interface CancelCommand extends CommandBase {
   readonly kind: 'cancel';

@@ -10,9 +10,31 @@ export interface PostConditions {
   /** The post's policy at that version; `null` when it is the one the run knows. */
   readonly policy: PostPolicy | null;
   readonly holds: readonly HoldRef[];
-  /** Targets in doubt whose rows have a receipt by now. */
+  /** Targets whose rows have a receipt that the run has not heard of. */
   readonly receipts: readonly Receipt[];
+  /** What is being sent, or may have been, without the run's knowing. Absent in histories older than it, and where there is none. */
+  readonly doubts?: readonly Doubt[];
 }
+
+/** A target whose row says that it may be out, and what was sent. */
+export interface Doubt {
+  readonly targetId: string;
+  readonly revisionId: string;
+  readonly approvedHash: string;
+}
+
+/** Nothing is under way for such a target, as far as its run knows. */
+export const phasesAtRest = ['WAITING', 'FAILED', 'CANCELLED'] as const satisfies TargetState['phase'][];
+
+/**
+ * In doubt when the receipt came; or, after a reset or a resend, so far behind that the run does not know what it sent. A
+ * target that is being sent learns of it as the sending ends.
+ */
+export const phasesWithoutReceipt = [
+  'UNCONFIRMED',
+  ...phasesAtRest,
+] as const satisfies TargetState['phase'][];
+
 type Receipt = Pick<TargetState, 'targetId'> & {
   readonly publicId: string;
   readonly permalink: string | null;
@@ -29,7 +51,7 @@ export function applyConditions(state: PostState, conditions: PostConditions, no
   const timeline: TimelineEntry[] = [];
   const resolved = withPolicy(state, conditions, timeline, nowMs);
   const held = withHolds(resolved, conditions, timeline, nowMs);
-  const next = withReceipts(held, conditions, timeline, nowMs);
+  const next = withDoubts(withReceipts(held, conditions, timeline, nowMs), conditions);
   if (next === state) return null;
   return settleGates(state, { state: bump(next), timeline, decisions: [] }, nowMs);
 }
@@ -114,8 +136,8 @@ function withReceipts(
 ): PostState {
   let next = state;
   for (const { targetId, ...receipt } of receipts) {
-    const isInDoubt = ({ phase }: TargetState) => phase === 'UNCONFIRMED';
-    if (!next.targets.some((target) => target.targetId === targetId && isInDoubt(target))) continue;
+    const lacksReceipt = ({ phase }: TargetState) => phasesWithoutReceipt.some((one) => one === phase);
+    if (!next.targets.some((target) => target.targetId === targetId && lacksReceipt(target))) continue;
     const published = { phase: 'PUBLISHED', ...receipt, error: null } as const;
     const targets = next.targets.map((target) =>
       target.targetId === targetId ? { ...target, ...published } : target,
@@ -124,4 +146,15 @@ function withReceipts(
     timeline.push(entry('target.receipt-came-late', nowMs, null, { targetId }));
   }
   return next;
+}
+
+/** A run that was put back while a target was being sent asks first, and sends nothing and changes nothing until it knows. */
+function withDoubts(state: PostState, { doubts = [] }: PostConditions): PostState {
+  const isDoubtful = ({ targetId, phase }: TargetState) =>
+    doubts.some((doubt) => doubt.targetId === targetId) && phasesAtRest.some((one) => one === phase);
+  if (!state.targets.some(isDoubtful)) return state;
+  const targets = state.targets.map((target) =>
+    isDoubtful(target) ? { ...target, phase: 'RECONCILING' as const, error: null } : target,
+  );
+  return { ...state, targets };
 }

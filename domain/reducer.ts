@@ -185,7 +185,8 @@ function schedule(state: PostState, command: ScheduleCommand, nowMs: number): Re
 /** A new time asks the platform's rate anew, and what was late is not; who keeps the old one keeps what it came to. */
 function withDueTimes(state: PostState, dueAtMs: number | null, times: readonly TargetDueTime[]): PostState {
   const timed = (target: TargetState): TargetState => {
-    if (!isStoppable(target)) return target;
+    // One in doubt may yet be sent again: then it goes by the time that was said last.
+    if (!isStoppable(target) && target.phase !== 'UNCONFIRMED') return target;
     const own = times.find(({ targetId }) => targetId === target.targetId);
     const next = own ? { ...target, dueAtMs: own.dueAtMs } : target;
     if (dueOf({ dueAtMs }, next) === dueOf(state, target)) return next;
@@ -284,6 +285,11 @@ function resolve(state: PostState, command: ResolveCommand, nowMs: number): Redu
   const target = state.targets.find(({ targetId }) => targetId === command.targetId);
   if (target?.phase !== 'UNCONFIRMED')
     return refuse('not-unconfirmed', 'The target named is not one whose outcome is unknown');
+  if ((command.cycle ?? target.cycle) !== target.cycle)
+    return refuse(
+      'not-unconfirmed',
+      `The doubt about cycle ${command.cycle} has been settled; the target is at cycle ${target.cycle}`,
+    );
   if (command.resolution === 'published' && !command.permalink)
     return refuse('permalink-required', 'Where the post stands must be named');
   const resolved = { ...target, ...resolvedFields(command, target, state.cancelledAtMs !== null, nowMs) };

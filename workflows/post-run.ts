@@ -2,7 +2,7 @@ import { ApplicationFailure, CancellationScope, log, workflowInfo } from '@tempo
 import { noteRest, ringAlarms } from '../domain/alarms.ts';
 import type { Change } from '../domain/change.ts';
 import type { Command, CommandAnswer, RefusalCode, ResolveCommand } from '../domain/commands.ts';
-import { applyConditions } from '../domain/conditions.ts';
+import { applyConditions, type Doubt } from '../domain/conditions.ts';
 import { evaluate, targetsReadyButForTime } from '../domain/lifecycle.ts';
 import type { PostState, TargetState } from '../domain/post-state.ts';
 import { applyCommand } from '../domain/reducer.ts';
@@ -29,13 +29,22 @@ export class PostRun {
   readonly #attempts = new Map<string, CancellationScope>();
   /** Policies or holds are others than the state says, or may be. */
   #isStale: boolean;
+  /** A receipt has come that the state does not know: the run must not end before it does. */
+  #isBehind = false;
+  /** What the run has learned may be out, and has not asked about yet. */
+  #doubts: readonly Doubt[] = [];
   readonly #story: StoryPart[] = [];
   readonly settings: PostRunSettings;
 
-  constructor(state: PostState, settings: PostRunSettings, isStale: boolean) {
+  /** What the history's length is added to: a run that goes on as new has a short history and a high version. */
+  readonly #baseVersion: number;
+
+  constructor(state: PostState, settings: PostRunSettings, { isCarried }: { isCarried: boolean }) {
     this.#state = state;
     this.settings = settings;
-    this.#isStale = isStale;
+    // What a run was carried on with may be old: it looks around first.
+    this.#isStale = isCarried;
+    this.#baseVersion = isCarried ? state.version : 0;
   }
 
   /** Everything this run has written about the post, in order: what its rows are rebuilt from. */
@@ -44,7 +53,7 @@ export class PostRun {
   }
 
   get isStale(): boolean {
-    return this.#isStale;
+    return this.#isStale || this.#isBehind;
   }
 
   /** Somebody says that policies or holds have changed, or that a receipt has come. */
@@ -56,13 +65,23 @@ export class PostRun {
   /** Looks at what holds around the post, and takes on what has changed. */
   async refreshConditions(): Promise<void> {
     this.#isStale = false;
+    this.#isBehind = false;
     const { tenantId, postId, policyVersion } = this.#state;
     const conditions = await lookUpConditions(
       { tenantId, postId, knownVersion: policyVersion },
       this.#nearby,
     );
     const change = applyConditions(this.#state, conditions, Date.now());
-    if (change) await this.commit(change);
+    if (!change) return;
+    this.#doubts = [...this.#doubts, ...(conditions.doubts ?? [])];
+    await this.commit(change);
+  }
+
+  /** What is to be asked about now: each once, and none while something else is under way for it. */
+  takeDoubts(): readonly Doubt[] {
+    const open = this.#doubts.filter(({ targetId }) => this.target(targetId).phase === 'RECONCILING');
+    this.#doubts = open.filter(({ targetId }) => this.isBusy(targetId));
+    return open.filter(({ targetId }) => !this.isBusy(targetId));
   }
 
   /** Warns, reminds, escalates, archives: whatever has come due. Answers whether anything had. */
@@ -83,7 +102,7 @@ export class PostRun {
 
   get isOver(): boolean {
     const { expiredAtMs, cancelledAtMs, targets, archived } = this.#state;
-    if (this.isBusy() || this.#unwritten > 0) return false;
+    if (this.isBusy() || this.#unwritten > 0 || this.#isBehind) return false;
     if (archived || expiredAtMs !== null) return true;
     if (targets.every((target) => target.phase === 'PUBLISHED')) return true;
     return (
@@ -114,7 +133,10 @@ export class PostRun {
 
   /** Writes a change to the state, the rows and the operators' view. */
   async commit(change: Change): Promise<void> {
-    const version = Math.max(change.state.version, workflowInfo().historyLength * versionsPerEvent);
+    const version = Math.max(
+      change.state.version,
+      this.#baseVersion + workflowInfo().historyLength * versionsPerEvent,
+    );
     this.#state = noteRest({ ...change.state, version }, Date.now());
     this.#changes += 1;
     const readiness = evaluate(this.#state);
@@ -126,6 +148,10 @@ export class PostRun {
     // What the state says reaches the rows, also when a command ends the attempt that said it.
     const mark = await CancellationScope.nonCancellable(() => project(projection, this.#nearby));
     this.#unwritten -= 1;
+    if (mark.hasNews) {
+      this.#isBehind = true;
+      this.#changes += 1;
+    }
     const known = this.#state.holds.map(({ holdId }) => holdId).sort();
     if (mark.policyVersion > this.#state.policyVersion || mark.holdIds.join() !== known.join())
       this.markStale();
@@ -214,7 +240,7 @@ export class PostRun {
 
   async #carryOut(command: Command): Promise<CommandAnswer> {
     if (this.#isRepeat(command)) return this.#answer(true);
-    if (this.#isStale) await this.refreshConditions();
+    if (this.isStale) await this.refreshConditions();
     this.#judge(command);
     await this.#disarmFor(command);
     if (command.kind === 'resolve') await this.#resolveRow(command);
@@ -302,7 +328,10 @@ export class PostRun {
     );
     if (allOrNothing && sendingTargetIds.length > 0)
       throw refusal('already-publishing', 'A target is being sent; nothing was changed');
-    const taken = targetIds.filter((targetId) => !sendingTargetIds.includes(targetId));
+    // An attempt whose sending ended meanwhile is asking what became of it, and goes on: only what still waits is taken back.
+    const taken = targetIds.filter(
+      (targetId) => !sendingTargetIds.includes(targetId) && this.target(targetId).phase === 'ARMING',
+    );
     // The barrier stands in the rows: whatever is armed from here on carries at least its version.
     this.#state = { ...withWaiting(this.#state, taken), version: Math.max(version, this.#state.version) };
     for (const targetId of taken) this.#attempts.get(targetId)?.cancel();

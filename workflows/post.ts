@@ -10,7 +10,9 @@ import {
 import { nextAlarmAtMs } from '../domain/alarms.ts';
 import type { Change } from '../domain/change.ts';
 import type { Command } from '../domain/commands.ts';
+import type { Doubt } from '../domain/conditions.ts';
 import { armAheadMs, prepareLeadMs } from '../domain/leads.ts';
+import { unreachable } from '../domain/post.ts';
 import { dueOf, newPostState, type PostState, type TargetState } from '../domain/post-state.ts';
 import { openPost } from '../domain/reducer.ts';
 import {
@@ -23,7 +25,7 @@ import {
   updates,
 } from './messages.ts';
 import { PostRun } from './post-run.ts';
-import { prepare, publish, tellLate } from './publish-target.ts';
+import { askAbout, prepare, publish, tellLate } from './publish-target.ts';
 
 /**
  * One post, from its submission to its outcome: waits at its gates, sleeps until it is due, publishes each target once,
@@ -33,8 +35,7 @@ export async function postWorkflow(input: PostWorkflowInput): Promise<PostOutcom
   const { carried, settings } = input;
   // Opened before anybody is heard: after a reset to the beginning, commands come with the very first task.
   const opening = carried ? null : openPost(newPostState(input.post), input.submittedBy, Date.now());
-  // What a run was carried on with may be old: it looks around first.
-  const post = new PostRun(carried ?? opening!.state, settings, carried !== undefined);
+  const post = new PostRun(carried ?? opening!.state, settings, { isCarried: carried !== undefined });
   listen(post, input.settings);
   return CancellationScope.nonCancellable(() => live(post, input, opening));
 }
@@ -43,9 +44,13 @@ async function live(post: PostRun, input: PostWorkflowInput, opening: Change | n
   // A command that came first has changed the state already: what is written is the state as it is.
   if (opening) await post.commit({ ...opening, state: post.state });
   while (!post.isOver) {
-    if (post.isStale) await post.refreshConditions();
-    if (await post.ringAlarms()) continue;
     const seen = post.changes;
+    if (post.isStale) {
+      await post.refreshConditions();
+      continue;
+    }
+    for (const doubt of post.takeDoubts()) void takeStep(post, { kind: 'ask', ...doubt });
+    if (await post.ringAlarms()) continue;
     const moment = nextMoment(post);
     if (post.isCommanded) await condition(() => !post.isCommanded);
     else if (moment.now.length > 0) await startSteps(post, moment.now);
@@ -91,10 +96,9 @@ const operatorCancel = (): Command => ({
   reason: 'The run was cancelled by an operator',
 });
 
-interface Step {
-  readonly kind: 'prepare' | 'publish' | 'tell-late';
-  readonly targetId: string;
-}
+type Step =
+  | { readonly kind: 'prepare' | 'publish' | 'tell-late'; readonly targetId: string }
+  | ({ readonly kind: 'ask' } & Doubt);
 interface Moment {
   readonly step: Step;
   readonly atMs: number;
@@ -135,15 +139,31 @@ async function startSteps(post: PostRun, steps: readonly Step[]): Promise<void> 
   if (publishing.length > 0) await post.setTargets(publishing, { phase: 'ARMING' });
 }
 
-async function takeStep(post: PostRun, { kind, targetId }: Step): Promise<void> {
+async function takeStep(post: PostRun, step: Step): Promise<void> {
+  const { targetId } = step;
   const scope = new CancellationScope();
   post.attempt(targetId, scope);
   try {
-    await scope.run(() => (kind === 'prepare' ? prepare(post, targetId) : publish(post, targetId)));
+    await scope.run(() => carryOut(post, step));
   } catch (error) {
     if (!isCancellation(error)) throw error;
   } finally {
     post.attemptEnded(targetId);
+  }
+}
+
+function carryOut(post: PostRun, step: Step): Promise<void> {
+  switch (step.kind) {
+    case 'prepare':
+      return prepare(post, step.targetId);
+    case 'publish':
+      return publish(post, step.targetId);
+    case 'ask':
+      return askAbout(post, step);
+    case 'tell-late':
+      return tellLate(post, step.targetId);
+    default:
+      return unreachable(step, 'step');
   }
 }
 

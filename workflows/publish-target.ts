@@ -2,6 +2,7 @@ import type { ActivityOptions } from '@temporalio/common';
 import { ActivityFailure, ApplicationFailure, isCancellation, sleep } from '@temporalio/workflow';
 import type { ReconcileTargetResult, ReleaseTargetResult, TargetInput } from '../activities/contract.ts';
 import { entry } from '../domain/change.ts';
+import type { Doubt } from '../domain/conditions.ts';
 import { armAheadMs } from '../domain/leads.ts';
 import { unreachable } from '../domain/post.ts';
 import { dueOf, type TargetError } from '../domain/post-state.ts';
@@ -71,6 +72,19 @@ export async function publish(post: PostRun, targetId: string): Promise<void> {
   }
 }
 
+/** Finds out what became of what an earlier run sent; where nothing did, the target waits again, or has been cancelled. */
+export async function askAbout(post: PostRun, { targetId, revisionId, approvedHash }: Doubt): Promise<void> {
+  const { tenantId, postId } = post.state;
+  const input = { tenantId, postId, targetId, revisionId, approvedHash };
+  try {
+    const result = await reconcileTarget(input);
+    await (result.kind === 'not-sent' ? takeBack(post, targetId) : settle(post, input, result));
+  } catch (error) {
+    if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
+    await giveUp(post, targetId, errorOf(error));
+  }
+}
+
 async function attemptUntilSettled(post: PostRun, targetId: string): Promise<void> {
   const input = targetInput(post, targetId);
   // Fixed as well: a policy that has tightened since may have opened a gate again, which an arm alone does not see.
@@ -116,6 +130,7 @@ async function attempt(post: PostRun, input: TargetInput, policyVersion: number)
   const armed = await armTarget.executeWithOptions(seen, [
     { ...input, cycle, version, dueAtMs, policyVersion, admittedAtMs, aheadMs },
   ]);
+  if ('cycle' in armed && armed.cycle !== undefined) post.noteTarget(input.targetId, { cycle: armed.cycle });
   switch (armed.kind) {
     case 'superseded':
       return { kind: 'disarmed' };

@@ -131,6 +131,10 @@ export const resolveInputSchema = z
       .nullable()
       .default(null)
       .openapi({ description: 'Required for `published`' }),
+    cycle: z.int().min(1).nullable().default(null).openapi({
+      description:
+        "The target's `cycle` that this is about, as the post shows it. With it, a repeat that comes late settles no later doubt. Default: the one the target is in when the command is carried out.",
+    }),
   })
   .openapi('Resolve');
 export type ResolveInput = z.infer<typeof resolveInputSchema>;

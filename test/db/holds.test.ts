@@ -547,28 +547,58 @@ describe('what holds around a post', () => {
     expect(await found(version)).toMatchObject({ policyVersion: version, policy: null });
   });
 
-  it('brings the receipt of a target whose run believes that nobody knows', async () => {
-    const [doubtful, known] = [await insertPost(fixture), await insertPost(fixture)];
-    for (const [post, phase] of [
-      [doubtful, 'UNCONFIRMED'],
-      [known, 'FAILED'],
-    ] as const) {
-      const id = await insertPublication(fixture, post, { state: 'PUBLISHED' });
-      await fixture.superuser.query(
-        `update publications set public_id = 'urn:1', permalink = 'https://example.com/1', published_at = $2 where id = $1`,
-        [id, due],
-      );
-      await fixture.superuser.query('update targets set phase = $2 where id = $1', [post.targetId, phase]);
-    }
-    const receiptsOf = async ({ postId }: SeededPost) =>
-      (await findConditions(fixture.worker, { tenantId: fixture.tenantId, postId, knownVersion: 0 }))
-        .receipts;
-    expect(await receiptsOf(doubtful)).toEqual([
-      {
-        ...{ targetId: doubtful.targetId, publicId: 'urn:1' },
-        ...{ permalink: 'https://example.com/1', publishedAtMs: due.getTime() },
-      },
-    ]);
-    expect(await receiptsOf(known)).toEqual([]);
+  it.each([
+    ...(['SENDING', 'UNKNOWN', 'UNCONFIRMED'] as const).flatMap((state) =>
+      (['WAITING', 'FAILED', 'CANCELLED'] as const).map((phase) => [state, phase, true] as const),
+    ),
+    ...(['ARMING', 'RECONCILING', 'UNCONFIRMED'] as const).map((phase) => ['UNKNOWN', phase, false] as const),
+    ...(['ARMED', 'DISARMED', 'NOT_SENT', 'REFUSED'] as const).map(
+      (state) => [state, 'WAITING', false] as const,
+    ),
+  ])('brings what is %s while its run holds it for %s: %s', async (state, phase, isDoubtful) => {
+    const post = await insertPost(fixture);
+    await insertPublication(fixture, post, { state });
+    const setTarget = (cycle: number) =>
+      fixture.superuser.query('update targets set phase = $2, cycle = $3 where id = $1', [
+        ...[post.targetId, phase, cycle],
+      ]);
+    await setTarget(1);
+    const { worker, tenantId } = fixture;
+    const find = async () => {
+      const { doubts } = await findConditions(worker, { tenantId, postId: post.postId, knownVersion: 0 });
+      const { hasNews } = await findConditionsMark(worker, tenantId, post.postId);
+      return { targets: (doubts ?? []).map(({ targetId }) => targetId), hasNews };
+    };
+    expect(await find()).toEqual(isDoubtful ? { targets: [post.targetId], hasNews: true } : { targets: [] });
+    // Somebody has said to send again: what was doubtful is settled.
+    await setTarget(2);
+    expect(await find()).toEqual({ targets: [] });
+  });
+
+  it.each([
+    ['UNCONFIRMED', true],
+    ['WAITING', true],
+    ['FAILED', true],
+    ['CANCELLED', true],
+    ['ARMING', false],
+    ['RECONCILING', false],
+    ['PUBLISHED', false],
+  ] as const)('brings the receipt of a target that its run holds for %s: %s', async (phase, isNews) => {
+    const post = await insertPost(fixture);
+    const { postId, targetId } = post;
+    const id = await insertPublication(fixture, post, { state: 'PUBLISHED' });
+    await fixture.superuser.query(
+      `update publications set public_id = 'urn:1', permalink = 'https://example.com/1', published_at = $2 where id = $1`,
+      [id, due],
+    );
+    await fixture.superuser.query('update targets set phase = $2 where id = $1', [targetId, phase]);
+    const receipt = {
+      ...{ targetId, publicId: 'urn:1' },
+      ...{ permalink: 'https://example.com/1', publishedAtMs: due.getTime() },
+    };
+    const { worker, tenantId } = fixture;
+    const { receipts } = await findConditions(worker, { tenantId, postId, knownVersion: 0 });
+    expect(receipts).toEqual(isNews ? [receipt] : []);
+    expect((await findConditionsMark(worker, tenantId, postId)).hasNews).toBe(isNews || undefined);
   });
 });

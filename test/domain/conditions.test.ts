@@ -93,8 +93,8 @@ describe('conditions that are what the run knows', () => {
     ],
     ['with the same holds', readyState({ holds: [onTenant, onLinkedin] }), { holds: [onLinkedin, onTenant] }],
     [
-      'with the receipt of a target it does not doubt',
-      readyState(phases('WAITING', 'PUBLISHED')),
+      'with the receipt of a target that is being sent or was',
+      readyState(phases('ARMING', 'PUBLISHED')),
       {
         receipts: ['a', 'b', 'z'].map((id) => ({
           targetId: id,
@@ -435,10 +435,44 @@ describe('a receipt that came late', () => {
     expect(told(state, { receipts: [receipt] })).toBeNull();
   });
 
+  it.each(['WAITING', 'FAILED', 'CANCELLED'] as const)(
+    'is adopted by a run that was put back: %s',
+    (phase) => {
+      const cancelledAtMs = phase === 'CANCELLED' ? now : null;
+      const state = readyState({ targets: [target('a', { phase })], cancelledAtMs });
+      expect(evaluate(taken(state, { receipts: [receipt] }).state)).toEqual({
+        status: 'PUBLISHED',
+        blockedOn: [],
+      });
+    },
+  );
+
   it('is adopted for a post that was cancelled meanwhile, too', () => {
     const { state } = taken(doubtful({ cancelledAtMs: now }), { receipts: [receipt] });
     expect(evaluate(state).status).toBe('PUBLISHED');
   });
+});
+
+describe('a target that may be out without its run knowing', () => {
+  const doubt = { targetId: 'a', revisionId: 'revision-1', approvedHash: 'publish-1' };
+
+  it.each(['WAITING', 'FAILED', 'CANCELLED'] as const)('is asked about before anything else: %s', (phase) => {
+    const cancelledAtMs = phase === 'CANCELLED' ? now : null;
+    const state = readyState({ targets: [target('a', { phase })], cancelledAtMs });
+    const change = taken(state, { doubts: [doubt] });
+    expect(evaluate(change.state)).toMatchObject({
+      status: 'PUBLISHING',
+      blockedOn: [{ code: 'publishing' }],
+    });
+    expect(told(change.state, { doubts: [doubt] })).toBeNull();
+  });
+
+  it.each(['ARMING', 'RECONCILING', 'UNCONFIRMED', 'PUBLISHED'] as const)(
+    'is left alone where the run knows: %s',
+    (phase) => {
+      expect(told(readyState({ targets: [target('a', { phase })] }), { doubts: [doubt] })).toBeNull();
+    },
+  );
 });
 
 it('takes policies, holds and receipts on together, in one change', () => {

@@ -15,6 +15,7 @@ import {
   readyState,
   refusalOf,
   reject,
+  resolve,
   resume,
   retry,
   revisionRef,
@@ -357,4 +358,15 @@ it('counts a media-less text target of a picture among the targets of its post',
   const revision = revisionRef({ mediaCount: 1 });
   const state = readyState({ revision, ...targets({ type: 'SINGLE_IMAGE' }, { type: 'TEXT_ONLY' }) });
   expect(readyIds(state)).toEqual(['a', 'b']);
+});
+
+describe('a due time of its own', () => {
+  const later = { targetId: 'a', dueAtMs: dueAt + 5 * hour };
+
+  it('is kept for a target in doubt, which may yet be sent again', () => {
+    const state = readyState({ targets: [target('a', { phase: 'UNCONFIRMED' }), target('b')] });
+    const scheduled = stateAfter(state, schedule(dueAt, { targets: [later] }));
+    const again = stateAfter(scheduled, resolve('a', 'resend'));
+    expect(again.targets[0]).toMatchObject({ phase: 'WAITING', dueAtMs: later.dueAtMs });
+  });
 });

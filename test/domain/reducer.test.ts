@@ -789,6 +789,12 @@ describe('a refusal', () => {
     ['nothing-to-retry', 'retry another target', sending('FAILED', 'PUBLISHED'), retry(['b'])],
     ['nothing-to-retry', 'retry no target', sending('FAILED'), retry([])],
     ['not-unconfirmed', 'resolve what is known', sending('FAILED', 'UNCONFIRMED'), resolve('a', 'absent')],
+    [
+      'not-unconfirmed',
+      'resolve the doubt about an earlier cycle',
+      readyState({ targets: [target('a', { phase: 'UNCONFIRMED', cycle: 2 })] }),
+      resolve('a', 'absent', { cycle: 1 }),
+    ],
     ['not-unconfirmed', 'resolve no target', sending('UNCONFIRMED'), resolve('z', 'resend')],
     [
       'permalink-required',

@@ -68,9 +68,7 @@ function checkEntries(
     const which = `${targetId} (${accountKind}) is ${phase} and stands there ${entries} times`;
     must(entries <= 1 + sentTwice, which);
     if (phase === 'PUBLISHED') must(entries >= 1 || claimed, which);
-    // A run that was put back, or lost, learns of what went out when it arms the target again.
-    else if (phase !== 'UNCONFIRMED' && !((phase === 'WAITING' || phase === 'CANCELLED') && model.wasPutBack))
-      must(entries === 0 || sentTwice > 0 || claimed, which);
+    else if (phase !== 'UNCONFIRMED') must(entries === 0 || sentTwice > 0 || claimed, which);
   }
 }
 

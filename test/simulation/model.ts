@@ -132,7 +132,6 @@ export class PostModel {
   readonly claims: Claim[] = [];
   readonly entries = new Map<string, number>();
   readonly mistakes = new Map<string, Mistakes>();
-  wasPutBack = false;
   readonly #model: Model;
 
   constructor(model: Model, facts: PostFacts) {
@@ -164,6 +163,15 @@ export class PostModel {
     this.taken.push(issued);
   }
 
+  /** An operator has put the run back to where the command does not apply; what it left in the rows may stand. */
+  undone(commandId: string): void {
+    const issued = this.issued.get(commandId);
+    if (!issued) return;
+    Object.assign(issued, { answer: null, isRefused: true, isInDoubt: true });
+    const index = this.taken.indexOf(issued);
+    if (index >= 0) this.taken.splice(index, 1);
+  }
+
   /** Commands that may have been carried out, or not. */
   get open(): readonly Issued[] {
     return [...this.issued.values()].filter(
@@ -173,8 +181,9 @@ export class PostModel {
 
   /** An operator has reset its run, or the server is about to lose it. */
   putBack({ isLost }: { isLost: boolean }): void {
-    this.wasPutBack = true;
     if (isLost) for (const issued of this.open) issued.isInDoubt = true;
+    // A run that is reset is given again what it had accepted, also what it refused later: it is judged anew.
+    else for (const issued of this.issued.values()) if (issued.isRefused) issued.isInDoubt = true;
   }
 
   mistakesOf(targetId: string): Mistakes {
@@ -321,6 +330,7 @@ interface Said {
   isCancelled: boolean;
   dueAtMs: number | null;
   readonly ownDueAtMs: Map<string, number | null>;
+  readonly perhapsOwnMs: Map<string, number>;
   votes: Vote[];
 }
 
@@ -339,6 +349,7 @@ function foldCommands({ facts, taken }: PostModel): Said {
     ...{ revisionId: facts.revision.revisionId, revision: facts.revision, dueAtMs: facts.dueAtMs, votes: [] },
     ...{ isDraft: false, isPaused: false, isCancelled: false },
     ownDueAtMs: new Map(facts.targets.map(({ targetId, dueAtMs }) => [targetId, dueAtMs])),
+    perhapsOwnMs: new Map(),
   };
   for (const issued of taken) foldOne(said, issued);
   return said;
@@ -373,15 +384,19 @@ function foldOne(said: Said, issued: Issued): void {
       said.isDraft = false;
       setRevision(said, command.revision);
       said.dueAtMs = command.dueAtMs;
-      for (const { targetId, dueAtMs } of command.targets) said.ownDueAtMs.set(targetId, dueAtMs);
+      setOwnDueTimes(said, command.targets);
       return;
     case 'schedule':
       said.dueAtMs = command.dueAtMs ?? said.dueAtMs;
-      for (const { targetId, dueAtMs } of command.targets) said.ownDueAtMs.set(targetId, dueAtMs);
+      setOwnDueTimes(said, command.targets);
       return;
     case 'publishNow':
       for (const [targetId, ownMs] of said.ownDueAtMs)
-        if (ownMs !== null && ownMs > issued.issuedAtMs) said.ownDueAtMs.set(targetId, null);
+        if (ownMs !== null && ownMs > issued.issuedAtMs) {
+          said.ownDueAtMs.set(targetId, null);
+          // One that had failed was not meant, and keeps its own.
+          said.perhapsOwnMs.set(targetId, ownMs);
+        }
       said.dueAtMs = issued.issuedAtMs;
       return;
     case 'pause':
@@ -398,6 +413,13 @@ function foldOne(said: Said, issued: Issued): void {
   }
 }
 
+function setOwnDueTimes(said: Said, targets: readonly { targetId: string; dueAtMs: number | null }[]): void {
+  for (const { targetId, dueAtMs } of targets) {
+    said.ownDueAtMs.set(targetId, dueAtMs);
+    said.perhapsOwnMs.delete(targetId);
+  }
+}
+
 function setRevision(said: Said, revision: RevisionRef): void {
   said.revision = revision;
   said.revisionId = revision.revisionId;
@@ -405,7 +427,7 @@ function setRevision(said: Said, revision: RevisionRef): void {
 
 /** The earliest instant a target may go out at; `null` where nobody has said any. */
 function earliestDue(post: PostModel, said: Said, targetId: string): number | null {
-  const possible = [said.ownDueAtMs.get(targetId) ?? said.dueAtMs];
+  const possible = [said.ownDueAtMs.get(targetId) ?? said.dueAtMs, said.perhapsOwnMs.get(targetId) ?? null];
   for (const { command, issuedAtMs } of post.open) {
     if (command.kind === 'publishNow') possible.push(issuedAtMs);
     if (command.kind !== 'schedule' && command.kind !== 'submit') continue;

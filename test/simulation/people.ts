@@ -144,8 +144,9 @@ export function maker(world: World, post: PostRows, state: PostState, random: Ra
     const isMistaken = random.chance(0.03);
     const resolution = truth !== isMistaken ? 'published' : random.pick(['absent', 'resend'] as const);
     if (isMistaken) world.noteMistake(post.postId, id, resolution);
+    const cycle = state.targets.find((target) => target.targetId === id)?.cycle;
     const permalink = resolution === 'published' ? 'https://example.com/seen' : null;
-    return { kind: 'resolve', ...base(), targetId: id, resolution, permalink };
+    return { kind: 'resolve', ...base(), targetId: id, resolution, permalink, cycle };
   };
   const retry = (): Command => ({
     kind: 'retry',

@@ -20,9 +20,10 @@ const options = new Command('npm run simulate --')
   .option('--seed <number>', 'the first world', wholeNumber, Math.floor(Math.random() * 1e9) + 1)
   .option('--posts <count>', 'how many posts in all, ten to a world', wholeNumber, 600)
   .option('--twice', 'live each world twice, and compare its event logs', false)
+  .option('--log', 'print what happened in each world with violations', false)
   .addOption(new Option('--plant <fault>', 'a fault that must be noticed').choices([...plants]))
   .parse(process.argv)
-  .opts<{ seed: number; posts: number; twice: boolean; plant?: Plant }>();
+  .opts<{ seed: number; posts: number; twice: boolean; log: boolean; plant?: Plant }>();
 
 // What activities import from db/ is rows in memory; registered before anything imports an activity.
 register('./hooks.mjs', import.meta.url);
@@ -54,6 +55,7 @@ for (let seed = options.seed; seed < options.seed + worlds; seed += 1) {
     problems.push('another event log the second time');
   if (problems.length === 0) continue;
   violated += 1;
+  if (options.log) process.stdout.write(`${result.log.join('\n')}\n`);
   process.stdout.write(`${problems.slice(0, 5).join('\n')}\n`);
   process.stdout.write(`  again: npm run simulate -- --seed ${seed} --posts ${postsPerWorld}${again}\n`);
   // A planted fault has been noticed: that is all there was to show.

@@ -51,6 +51,8 @@ export class Temporal {
   losesTimers = false;
   onRunClosed: (workflowId: string) => void = () => {};
   /** When the server has taken an update's answer on: from here on it holds. */
+  /** Applied again after a reset, it has been refused: whatever it was answered before. */
+  onUndone: (workflowId: string, updateId: string) => void = () => {};
   onAnswer: (workflowId: string, updateId: string, answer: UpdateAnswer) => void = () => {};
   /** How far the server's clock is ahead of true time. */
   #clockAheadMs = 0;
@@ -151,6 +153,7 @@ export class Temporal {
     const update = this.#updates.get(key);
     if (!update) return;
     if (accepted) update.isAccepted = true;
+    if (update.answer && rejected) this.onUndone(run.workflowId, id!);
     if (accepted || update.answer) return;
     const answer: UpdateAnswer = rejected
       ? { kind: 'rejected', code: rejected.cause?.applicationFailureInfo?.type ?? codeOf(rejected) }

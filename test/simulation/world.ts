@@ -125,6 +125,10 @@ export class World {
   #watch(): void {
     this.rows.observer = { claimed: (row) => this.model.claimed(row) };
     this.platforms.accepted = (entry) => this.model.accepted(entry);
+    this.temporal.onUndone = (workflowId, updateId) => {
+      this.log(`${workflowId} refuses ${updateId} when it is applied again`);
+      this.model.posts.get(workflowId.split('/').at(-1)!)?.undone(updateId);
+    };
     this.temporal.onAnswer = (workflowId, updateId, answer) => {
       this.log(`${workflowId} answers ${updateId}: ${describe(answer)}`);
       if (answer.kind === 'missing') return;

@@ -31,13 +31,19 @@ function arm(rows: Rows, input: real.ArmInput): real.ArmResult {
   const move = movePublication(factsOf(row), { kind: 'arm', cycle: input.cycle, holder: input.holder });
   if (move.kind === 'refused') return refusedArm(move.reason, row!);
   if (move.kind === 'stay')
-    return { kind: 'armed', publicationId: row!.id, fence: row!.fence, sendAt: row!.send_at };
+    return {
+      kind: 'armed',
+      publicationId: row!.id,
+      fence: row!.fence,
+      cycle: row!.cycle,
+      sendAt: row!.send_at,
+    };
   if (!stands(rows, input.policyVersion, input.targetId)) return { kind: 'conditions-changed' };
   const sendAt = admit(rows, input);
   if (sendAt > input.armUntil) return { kind: 'admitted-later', sendAt };
   const armed = row && !move.newCycle ? row : insertRow(rows, input);
   Object.assign(armed, armedFields(rows, input, armed), { fence: move.fence, send_at: sendAt });
-  return { kind: 'armed', publicationId: armed.id, fence: armed.fence, sendAt };
+  return { kind: 'armed', publicationId: armed.id, fence: armed.fence, cycle: armed.cycle, sendAt };
 }
 
 function refusedArm(reason: string, row: Row): real.ArmResult {
