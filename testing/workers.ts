@@ -2,6 +2,7 @@ import { Worker } from '@temporalio/worker';
 import { createDatabaseClock } from '../activities/clock.ts';
 import type { ActivityDependencies } from '../activities/dependencies.ts';
 import { createActivities } from '../activities/index.ts';
+import { createPlatformFetch } from '../adapters/platforms/platform-fetch.ts';
 import { createRegistry, liveEndpoints } from '../adapters/platforms/registry.ts';
 import { createRunDirectory } from '../cli/run-directory.ts';
 import { defaultRates } from '../domain/rates.ts';
@@ -41,7 +42,7 @@ export async function startWorkers(
     registry: createRegistry({
       live: liveEndpoints,
       sandbox: sandboxEndpoints(sandbox.url, commitTimeoutMs),
-      fetch,
+      fetch: createPlatformFetch(),
       now: time.now,
     }),
     ...dependencies,

@@ -1,8 +1,28 @@
+import { validateHeaderValue } from 'node:http';
 import { OutcomeError } from '../../domain/outcome.ts';
 import type { CallContext } from './publisher.ts';
 
-/** The part of the global `fetch` the adapters use; tests inject their own. */
-export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+/** The part of `fetch` that the adapters use; the global one fits, too. */
+export type Fetch = (url: string, init: FetchRequest) => Promise<FetchAnswer>;
+
+export interface FetchRequest {
+  readonly method: HttpRequest['method'];
+  readonly headers: Record<string, string>;
+  readonly body: string | Uint8Array | undefined;
+  readonly redirect: 'manual';
+  readonly signal: AbortSignal;
+}
+
+export interface FetchAnswer {
+  readonly status: number;
+  readonly headers: AnswerHeaders;
+  readonly body: AsyncIterable<Uint8Array> | null;
+}
+
+/** By name, in any case; several of one name are joined by a comma. */
+export interface AnswerHeaders {
+  readonly get: (name: string) => string | null;
+}
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'PUT';
@@ -20,13 +40,13 @@ export interface HttpRequest {
 
 export interface HttpReply {
   readonly status: number;
-  readonly headers: Headers;
+  readonly headers: AnswerHeaders;
   readonly text: string;
 }
 
 export interface JsonReply {
   readonly status: number;
-  readonly headers: Headers;
+  readonly headers: AnswerHeaders;
   readonly body: Readonly<Record<string, unknown>>;
 }
 
@@ -36,7 +56,7 @@ export interface JsonReply {
  */
 export type MapError = (
   status: number,
-  headers: Headers,
+  headers: AnswerHeaders,
   body: Readonly<Record<string, unknown>> | null,
 ) => OutcomeError | null;
 
@@ -147,7 +167,7 @@ async function exchange(
     const response = await fetch(url, {
       method: request.method,
       headers,
-      body: request.body as RequestInit['body'],
+      body: request.body,
       redirect: 'manual',
       signal: abort.signal,
     });
@@ -162,9 +182,10 @@ async function exchange(
 }
 
 /** A token with a line break would make `fetch` throw with the token in its message. */
-function sendableHeaders(request: HttpRequest): Headers {
+function sendableHeaders(request: HttpRequest): Record<string, string> {
   try {
-    return new Headers({ ...request.headers });
+    for (const [name, value] of Object.entries(request.headers ?? {})) validateHeaderValue(name, value);
+    return { ...request.headers };
   } catch {
     throw new OutcomeError('unauthorized', `${request.what}: a header, probably the token, cannot be sent`, {
       sent: false,
@@ -172,26 +193,23 @@ function sendableHeaders(request: HttpRequest): Headers {
   }
 }
 
-async function readText(response: Response, maxBytes: number, what: string): Promise<string> {
+async function readText(response: FetchAnswer, maxBytes: number, what: string): Promise<string> {
   if (response.body === null) return '';
   const chunks: Uint8Array[] = [];
   let size = 0;
-  const reader = response.body.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return Buffer.concat(chunks).toString('utf8');
-    size += value.byteLength;
+  for await (const chunk of response.body) {
+    size += chunk.byteLength;
     if (size > maxBytes) {
-      // The rest is not wanted; that the connection breaks meanwhile changes nothing.
-      reader.cancel().catch(() => {});
-      // The status alone still decides about a refusal; only an answer we would have to read is lost.
+      // Leaving lets go of the rest. The status alone still decides about a refusal; only an answer we would have to read
+      // is lost.
       if (response.status >= 400) return '';
       throw new OutcomeError('unexpected-response', `${what}: answer is longer than ${maxBytes} bytes`, {
         status: response.status,
       });
     }
-    chunks.push(value);
+    chunks.push(chunk);
   }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 function mapSendFailure(error: unknown, request: HttpRequest): OutcomeError {
@@ -206,7 +224,7 @@ function mapSendFailure(error: unknown, request: HttpRequest): OutcomeError {
   return new OutcomeError('outcome-unknown', `${request.what}: no answer (${redact(why, request.secrets)})`);
 }
 
-/** `fetch` fails with a bare TypeError; what happened is in its cause. */
+/** The global `fetch` fails with a bare TypeError; what happened is in its cause. */
 function causeOf(error: unknown): { code: string | null; syscall: string | null } {
   const outer = isObject(error) ? error : {};
   const inner = isObject(outer.cause) ? outer.cause : outer;
@@ -223,7 +241,6 @@ function classify(
   now: Date,
 ): OutcomeError {
   const { status, headers, text } = reply;
-  // Browsers' fetch reports an unfollowed redirect as status 0, Node's as the 3xx itself.
   if (status < 400) {
     return new OutcomeError('unexpected-response', `${request.what}: unexpected status ${status}`, {
       status,
@@ -250,7 +267,7 @@ function classify(
 }
 
 /** Reads `Retry-After` in both its forms, seconds and HTTP date; `undefined` when absent or unreadable. */
-export function parseRetryAfter(headers: Headers, now: Date): number | undefined {
+export function parseRetryAfter(headers: AnswerHeaders, now: Date): number | undefined {
   const value = headers.get('retry-after')?.trim();
   if (!value) return undefined;
   if (/^\d+$/.test(value)) return Number(value) * 1000;

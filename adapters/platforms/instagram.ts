@@ -1,6 +1,7 @@
 import { OutcomeError } from '../../domain/outcome.ts';
 import type { PostType } from '../../domain/post.ts';
 import {
+  type AnswerHeaders,
   createHttpClient,
   type Fetch,
   type HttpClient,
@@ -459,7 +460,7 @@ const serverTrouble: ReadonlySet<number> = new Set([-2, -1, 1, 2]);
 // https://developers.facebook.com/documentation/instagram-platform/instagram-graph-api/reference/error-codes (read 2026-11-21)
 function mapGraphError(
   status: number,
-  headers: Headers,
+  headers: AnswerHeaders,
   body: Readonly<Record<string, unknown>> | null,
   now: Date,
 ): OutcomeError | null {
@@ -509,7 +510,7 @@ function mapGraphError(
 }
 
 // The header maps business ids to lists of usages, the time in whole minutes; no Retry-After is documented.
-function parseRegainAccess(headers: Headers): number | undefined {
+function parseRegainAccess(headers: AnswerHeaders): number | undefined {
   const value = headers.get('x-business-use-case-usage');
   if (!value) return undefined;
   try {

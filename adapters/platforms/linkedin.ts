@@ -1,6 +1,7 @@
 import { OutcomeError } from '../../domain/outcome.ts';
 import type { AccountKind, PostType } from '../../domain/post.ts';
 import {
+  type AnswerHeaders,
   createHttpClient,
   type Fetch,
   type HttpClient,
@@ -378,7 +379,7 @@ function imageUrnsOf(handle: PreparedHandle | null): readonly string[] {
 
 // LinkedIn answers 201 with the URN in a header and no body.
 // https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/posts-api (read 2026-11-21)
-function parsePostUrn(status: number, headers: Headers): string {
+function parsePostUrn(status: number, headers: AnswerHeaders): string {
   const urn = headers.get('x-restli-id') ?? '';
   if (status !== 201 || !/^urn:li:(share|ugcPost):[\w-]+$/.test(urn)) {
     const message = `LinkedIn post creation: answer ${status} without a post's URN in x-restli-id`;
@@ -521,7 +522,7 @@ export function unescapeLittleText(commentary: string): string {
 // https://learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts/error-handling (read 2026-11-21)
 function mapLinkedInError(
   status: number,
-  headers: Headers,
+  headers: AnswerHeaders,
   body: Readonly<Record<string, unknown>> | null,
   now: Date,
 ): OutcomeError | null {

@@ -1,9 +1,8 @@
 import { Client, Connection, ScheduleOverlapPolicy } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import { Agent, type RequestInit, fetch as undiciFetch } from 'undici';
 import { createDatabaseClock } from '../../activities/clock.ts';
 import { createActivities } from '../../activities/index.ts';
-import type { Fetch } from '../../adapters/platforms/http.ts';
+import { createPlatformFetch } from '../../adapters/platforms/platform-fetch.ts';
 import { createRegistry, liveEndpoints, type Registry } from '../../adapters/platforms/registry.ts';
 import { openPool } from '../../db/pool.ts';
 import { mainTaskQueue, maintenanceScheduleId, releaseTaskQueue } from '../../workflows/ids.ts';
@@ -121,17 +120,7 @@ function openRegistry(config: WorkerConfig): Registry {
         },
       }
     : null;
-  return createRegistry({ live: { linkedin, instagram }, sandbox, fetch: platformFetch() });
-}
-
-/**
- * A connection that the other side is closing just as it is used again ends in a reset, and a reset commit in doubt.
- * So idle connections are kept for one second only, shorter than any platform keeps them.
- */
-function platformFetch(): Fetch {
-  const dispatcher = new Agent({ keepAliveTimeout: 1_000, keepAliveMaxTimeout: 1_000 });
-  return async (url, init) =>
-    (await undiciFetch(url, { ...init, dispatcher } as RequestInit)) as unknown as Response;
+  return createRegistry({ live: { linkedin, instagram }, sandbox, fetch: createPlatformFetch() });
 }
 
 /** The schedule that relays the outbox and mends drift. Idempotent; an existing one is kept as operators set it. */

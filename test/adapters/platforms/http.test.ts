@@ -7,6 +7,7 @@ import {
   path,
   redact,
 } from '../../../adapters/platforms/http.ts';
+import { createPlatformFetch } from '../../../adapters/platforms/platform-fetch.ts';
 import { fetchFailure, outcomeOf, scripted, token } from './support.ts';
 
 const origin = 'https://api.example';
@@ -174,7 +175,9 @@ describe('against real sockets', () => {
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   };
   const send = (base: string, fields: Partial<HttpRequest> = {}) =>
-    createHttpClient({ fetch, origins: [base] }).send(request({ url: `${base}/posts`, ...fields }));
+    createHttpClient({ fetch: createPlatformFetch(), origins: [base] }).send(
+      request({ url: `${base}/posts`, ...fields }),
+    );
 
   it('calls a refused connection not sent', async () => {
     const base = await listen(() => {});

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import sharp from 'sharp';
+import { createPlatformFetch } from '../../../adapters/platforms/platform-fetch.ts';
 import type {
   Account,
   MediaAccess,
@@ -52,7 +53,7 @@ beforeAll(async () => {
       },
       instagram: { graphBaseUrl: `${sandbox.url}/instagram`, version: 'v26.0', pollIntervalMs: 10 },
     },
-    fetch,
+    fetch: createPlatformFetch(),
   });
 });
 
