@@ -18,8 +18,11 @@ export interface KeyedRequest extends KeyScope {
   readonly bodyHash: string;
 }
 
-/** A crashed request frees its key after this long; every effect under a key may run twice. */
-const leaseSeconds = 30;
+/**
+ * A request that was cut off, by a crash or because the database was away as it failed, frees its key after this long: a
+ * little more than any caller waits for an answer. Every effect under a key may run twice.
+ */
+const leaseSeconds = 12;
 /** How long answers are kept: a day is promised. */
 const keptHours = 48;
 const oldKeysAreDeletedEvery = 200;

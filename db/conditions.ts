@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { type Doubt, type PostConditions, phasesAtRest, phasesWithoutReceipt } from '../domain/conditions.ts';
 import { resolvePostPolicy } from '../domain/policy.ts';
-import { listHoldsOn } from './holds.ts';
+import { holdStops, listHoldsOn } from './holds.ts';
 import type { TenantDatabase, TenantExecutor } from './tenant-database.ts';
 
 /** What a run compares with what it knows, to learn that its conditions have changed. */
@@ -21,9 +21,9 @@ export async function findConditionsMark(
 ): Promise<ConditionsMark> {
   const { rows } = await sql<ConditionsMark & { isBehind: boolean }>`
     select t.policies_version as "policyVersion", array(
-      select h.id::text from holds h where h.lifted_at is null and (h.scope = 'tenant' or exists (
+      select h.id::text from holds h where h.lifted_at is null and exists (
         select from targets o join profiles f on f.id = o.profile_id
-        where o.post_id = ${postId} and (h.profile_id = f.id or h.platform = f.platform)))
+        where o.post_id = ${postId} and ${holdStops(sql.ref('f.id'), sql.ref('f.platform'))})
       order by 1) as "holdIds", exists (
       select from publications p join targets o on o.id = p.target_id
       where p.post_id = ${postId} and (${isUnheard} or ${isDoubtful})) as "isBehind"

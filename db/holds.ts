@@ -1,4 +1,4 @@
-import { type Selectable, sql } from 'kysely';
+import { type RawBuilder, type Selectable, sql } from 'kysely';
 import type { HoldRef } from '../domain/post-state.ts';
 import type { HoldsTable } from './schema.ts';
 import type { TenantExecutor, TenantTransaction } from './tenant-database.ts';
@@ -46,18 +46,22 @@ export async function setHoldLifted(
   return result.numUpdatedRows > 0n;
 }
 
-/** The standing holds that concern any of these profiles, or the whole tenant. */
+/** Of a hold `h`: it stops what goes to this profile of this platform. Whether it still stands is another matter. */
+export const holdStops = (profileId: RawBuilder<unknown>, platform: RawBuilder<unknown>) =>
+  sql<boolean>`(h.scope = 'tenant' or h.profile_id = ${profileId} or h.platform = ${platform})`;
+
+/** The standing holds that concern any of these profiles. */
 export async function listHoldsOn(
   database: TenantExecutor,
   profileIds: readonly string[],
 ): Promise<HoldRef[]> {
   const rows = await database
-    .selectFrom('holds')
-    .select(['id', 'scope', 'profile_id', 'platform', 'reason'])
-    .where('lifted_at', 'is', null)
+    .selectFrom('holds as h')
+    .select(['h.id', 'h.scope', 'h.profile_id', 'h.platform', 'h.reason'])
+    .where('h.lifted_at', 'is', null)
     .where(
-      sql<boolean>`(scope = 'tenant' or profile_id = any(${[...profileIds]}::uuid[])
-        or platform in (select platform from profiles where id = any(${[...profileIds]}::uuid[])))`,
+      sql<boolean>`exists (select from profiles f
+        where f.id = any(${[...profileIds]}::uuid[]) and ${holdStops(sql.ref('f.id'), sql.ref('f.platform'))})`,
     )
     .orderBy('placed_at')
     .orderBy('id')

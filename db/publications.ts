@@ -11,6 +11,7 @@ import {
   sendDeadlineMs,
 } from '../domain/publication.ts';
 import type { Bucket } from '../domain/rates.ts';
+import { holdStops } from './holds.ts';
 import { findNewestEpoch, insertRunEpoch, lockPost } from './post-runs.ts';
 import { takeTokens } from './rates.ts';
 import type { PublicationsTable, StoredHandle } from './schema.ts';
@@ -109,8 +110,7 @@ const standingConditions = (row: {
   platform: RawBuilder<unknown>;
 }) => sql<boolean>`(
   ${row.policyVersion} = (select policies_version from tenants where id = current_tenant())
-  and not exists (select from holds h where h.lifted_at is null
-    and (h.scope = 'tenant' or h.profile_id = ${row.profileId} or h.platform = ${row.platform})))`;
+  and not exists (select from holds h where h.lifted_at is null and ${holdStops(row.profileId, row.platform)}))`;
 
 async function conditionsStand(transaction: TenantTransaction, input: ArmInput): Promise<boolean> {
   const { rows } = await sql<{ stand: boolean }>`select ${standingConditions({

@@ -29,7 +29,16 @@ export interface Product {
     readonly postgres: readonly number[];
   };
   readonly workerEnvironment: Settings;
+  /** The worker that was started last; `null` where there is none. */
+  readonly worker: KillableWorker | null;
+  /** Starts a further worker; answers when it is ready. */
+  readonly startWorker: () => Promise<void>;
   readonly stop: () => Promise<void>;
+}
+
+export interface KillableWorker {
+  /** At once, and without a word to anybody; answers when it is gone. */
+  readonly kill: () => Promise<void>;
 }
 
 export interface ProductOptions {
@@ -90,15 +99,16 @@ async function startParts(
   };
   const apiUrl = `http://127.0.0.1:${apiPort}`;
   const workerEnvironment = { ...shared, ...workerSettings(urls.worker), ...options.workerSettings };
-  const readyFile = join(folder, 'worker.ready');
+  const startWorker = () => {
+    const readyFile = join(folder, `worker-${randomUUID()}.ready`);
+    return start('worker', workerEnvironment, async () => existsSync(readyFile), ['--ready-file', readyFile]);
+  };
   const [, api, worker] = await Promise.all([
     start('sandbox', {}, () => answers(`${sandboxUrl}/healthz`), [
       ...['--port', String(sandboxPort), '--state-dir', join(folder, 'sandbox')],
     ]),
     start('api', apiSettings(apiPort, urls.api, jwtSecret), () => answers(`${apiUrl}/readyz`)),
-    (options.startsWorker ?? true)
-      ? start('worker', workerEnvironment, async () => existsSync(readyFile), ['--ready-file', readyFile])
-      : null,
+    (options.startsWorker ?? true) ? startWorker() : null,
   ]);
   const connection = await Connection.connect({ address: temporalServer.address });
   const temporal = new Client({ connection, namespace });
@@ -116,8 +126,23 @@ async function startParts(
   stops.push(() => pool.end());
   const caller = createCaller(`${apiUrl}/api/v1`, options.connections ?? 128);
   stops.push(() => caller.close());
+  let newest = worker;
   return {
     ...{ caller, sandboxUrl, jwtSecret, temporal, pool, workerEnvironment, stop },
+    get worker() {
+      const of = newest;
+      return (
+        of && {
+          kill: async () => {
+            process.kill(of.processId, 'SIGKILL');
+            await of.exited;
+          },
+        }
+      );
+    },
+    startWorker: async () => {
+      newest = await startWorker();
+    },
     databaseUrls: { api: urls.api, worker: urls.worker },
     processes: {
       api: [api.processId],

@@ -8,6 +8,7 @@ import { latenessRow } from './lateness.ts';
 import { lifecycleRow } from './lifecycle.ts';
 import { memoryRow } from './memory.ts';
 import { readRow } from './read.ts';
+import { recoveryRow } from './recovery.ts';
 
 /** Everything that is measured, in the order it is measured in. */
 export const rows: readonly Row[] = [
@@ -20,4 +21,5 @@ export const rows: readonly Row[] = [
   claimRow,
   memoryRow,
   bootRow,
+  recoveryRow,
 ];
