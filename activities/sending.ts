@@ -54,17 +54,23 @@ async function send(
   await failpoint('sending', input.postId);
   const verdict = await commitOnce(publishing, row, claimedAtMs, publisher.commitTimeoutMs, dependencies);
   await failpoint('platform-answered', input.postId);
+  let from: PublicationState;
   try {
-    const from = await writeVerdict(publishing.database, input.publicationId, input.fence, verdict);
-    // The run has been told that nobody could know: the sender was given up before it came back.
-    if (from === 'UNCONFIRMED' && verdict.kind === 'published')
-      await dependencies.runs?.poke(input.tenantId, input.postId);
-    await obeyDelay(publishing, row, verdict, dependencies);
+    from = await writeVerdict(publishing.database, input.publicationId, input.fence, verdict);
   } catch (error) {
     log.warn('The verdict of a commit could not be written; it goes through the history', {
       error: String(error),
     });
     return { kind: 'unrecorded', verdict };
+  }
+  try {
+    // The run has been told that nobody could know: the sender was given up before it came back.
+    if (from === 'UNCONFIRMED' && verdict.kind === 'published')
+      await dependencies.runs?.poke(input.tenantId, input.postId);
+    await obeyDelay(publishing, row, verdict, dependencies);
+  } catch (error) {
+    // The verdict stands. The run looks at its row whenever it writes, and this target gets its pause by the answer.
+    log.warn('Others could not be told of the verdict of a commit', { error: String(error) });
   }
   await failpoint('receipt-committed', input.postId);
   return resultOf(verdict);

@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { defaultRates } from '../../domain/rates.ts';
 import { replayNow } from '../support/histories.ts';
 import {
@@ -118,4 +119,33 @@ test('gives a platform that throttles its pause, for everything of the same prof
   }
   expect(await ledgerOf(world, profile.externalId)).toHaveLength(2);
   expect(await replayNow(world, first.postId, 'throttled-with-a-time')).toBeNull();
+});
+
+test('gives a throttled post its pause, also when it cannot be written down for the others of its profile', async () => {
+  const profile = await connectProfile(world);
+  await control(world, '/faults', {
+    operation: 'linkedin.posts.create',
+    kind: 'throttle',
+    externalId: profile.externalId,
+    retryAfterSeconds: 600,
+  });
+  const superuser = new pg.Client({ connectionString: world.database.superuserUrl });
+  await superuser.connect();
+  // Only a pause moves a bucket so far at once.
+  await superuser.query(`create function refuse_pause() returns trigger language plpgsql as
+      $$ begin raise exception 'No pause today'; end $$;
+    create trigger refuse_pause before update on rate_buckets for each row
+      when (new.full_at > old.full_at + interval '5 minutes') execute function refuse_pause()`);
+  try {
+    const dueAtMs = (await world.now()) + hour;
+    const post = await schedule(profile, dueAtMs);
+    await world.sleep(2 * hour);
+    await eventually(async () => (await statusOf(post)) === 'PUBLISHED');
+    const { send_at: sendAt } = (await publicationOf(post))!;
+    expect(sendAt.getTime() - dueAtMs).toBeGreaterThanOrEqual(580_000);
+    expect(await ledgerOf(world, profile.externalId)).toHaveLength(1);
+  } finally {
+    await superuser.query('drop trigger refuse_pause on rate_buckets');
+    await superuser.end();
+  }
 });
