@@ -132,7 +132,7 @@ export function createPublishingActivities(dependencies: ActivityDependencies) {
      */
     async releaseTarget(input: ReleaseTargetInput): Promise<ReleaseTargetResult> {
       const publishing = await requirePublishing(dependencies, input);
-      return withHeartbeat(() => release(dependencies, publishing, input, failpoint, claims));
+      return withHeartbeat(() => release({ dependencies, publishing, input, failpoint, claims }));
     },
 
     /** Writes a verdict whose row could not be written at once. May run twice. */

@@ -12,15 +12,18 @@ import type { Published, ReleaseTargetInput, ReleaseTargetResult, UnrecordedVerd
 import type { ActivityDependencies, PublishingContext } from './dependencies.ts';
 import { toTargetError } from './failures.ts';
 
+/** One release of a target, and what it works with. */
+export interface Release {
+  readonly dependencies: ActivityDependencies;
+  readonly publishing: PublishingContext;
+  readonly input: ReleaseTargetInput;
+  readonly failpoint: NonNullable<ActivityDependencies['failpoint']>;
+  readonly claims: Claims;
+}
+
 /** Waits for the instant, claims the row, and sends. */
-export async function release(
-  dependencies: ActivityDependencies,
-  publishing: PublishingContext,
-  input: ReleaseTargetInput,
-  failpoint: NonNullable<ActivityDependencies['failpoint']>,
-  claims: Claims,
-): Promise<ReleaseTargetResult> {
-  const { adapter } = publishing;
+export async function release(one: Release): Promise<ReleaseTargetResult> {
+  const { dependencies, publishing, input, claims } = one;
   const [dueAt, sendAt] = [new Date(input.dueAtMs), new Date(input.sendAtMs)];
   for (;;) {
     await dependencies.clock.waitUntil(sendAt, cancellationSignal());
@@ -32,27 +35,23 @@ export async function release(
       approvedHash: input.approvedHash,
       dueAt,
       sendAt,
-      commitTimeoutMs: adapter.publisher.commitTimeoutMs,
+      commitTimeoutMs: publishing.adapter.publisher.commitTimeoutMs,
       now: await dependencies.clock.sqlNow(),
     });
     if (claim.kind === 'lost') return { kind: 'disarmed' };
-    if (claim.kind === 'sending')
-      return send(publishing, input, claim.row, claimedAtMs, dependencies, failpoint);
+    if (claim.kind === 'sending') return send(one, claim.row, claimedAtMs);
     // `early`: the timer ran ahead of the database's clock by a hair; wait for the rest.
   }
 }
 
 async function send(
-  publishing: PublishingContext,
-  input: ReleaseTargetInput,
+  { publishing, input, dependencies, failpoint, claims }: Release,
   row: PublicationRow,
   claimedAtMs: number,
-  dependencies: ActivityDependencies,
-  failpoint: NonNullable<ActivityDependencies['failpoint']>,
 ): Promise<ReleaseTargetResult> {
-  const { publisher } = publishing.adapter;
   await failpoint('sending', input.postId);
-  const verdict = await commitOnce(publishing, row, claimedAtMs, publisher.commitTimeoutMs, dependencies);
+  const verdict = await commitOnce(publishing, row, claimedAtMs);
+  await claims.untilSent();
   await failpoint('platform-answered', input.postId);
   let from: PublicationState;
   try {
@@ -95,9 +94,9 @@ async function commitOnce(
   { adapter, account, content }: PublishingContext,
   row: PublicationRow,
   claimedAtMs: number,
-  commitTimeoutMs: number,
-  { clock }: ActivityDependencies,
 ): Promise<UnrecordedVerdict> {
+  // The database's clock as the claim read it, and our own from there on: nobody is asked what time it is.
+  const sentAtMs = row.send_started_at?.getTime() ?? Date.now();
   if (performance.now() - claimedAtMs > sendDeadlineMs) {
     const error = {
       code: 'unavailable',
@@ -107,19 +106,22 @@ async function commitOnce(
   }
   try {
     // A shutdown does not stop a call that has left: only its own time-out does.
-    const context: CallContext = { signal: AbortSignal.timeout(commitTimeoutMs), progress: () => {} };
+    const context: CallContext = {
+      signal: AbortSignal.timeout(adapter.publisher.commitTimeoutMs),
+      progress: () => {},
+    };
     const receipt = await adapter.publisher.commit(account, content, row.handle, context);
-    return publishedBy(receipt, await clock.now().catch(() => new Date()));
+    return publishedBy(receipt, sentAtMs + (performance.now() - claimedAtMs));
   } catch (error) {
     return failedBy(error, row.sent_before);
   }
 }
 
-const publishedBy = (receipt: Receipt, at: Date): Published => ({
+const publishedBy = (receipt: Receipt, atMs: number): Published => ({
   kind: 'published',
   publicId: receipt.publicId,
   permalink: receipt.permalink,
-  publishedAtMs: at.getTime(),
+  publishedAtMs: Math.round(atMs),
 });
 
 function failedBy(error: unknown, sentBefore: boolean): UnrecordedVerdict {

@@ -270,6 +270,3 @@ export function targetsReadyButForTime(post: PostFacts): TargetState[] {
       dueOf(post, target) !== null && holdsOn(post, target).length === 0 && !isHeldForLateness(post, target),
   );
 }
-
-/** Whether anything of the post waits for nothing but time. */
-export const isReadyButForTime = (post: PostFacts): boolean => targetsReadyButForTime(post).length > 0;

@@ -258,7 +258,7 @@ describe("a release, by a real database's clock", () => {
     const input = { ...target, publicationId, fence: 1, dueAtMs: dueAt.getTime(), sendAtMs: dueAt.getTime() };
     const activity = new MockActivityEnvironment();
     const result = activity.run(() =>
-      release(dependencies, publishing, input, async () => {}, createClaims(pool)),
+      release({ dependencies, publishing, input, failpoint: async () => {}, claims: createClaims(pool) }),
     );
     return { result, sentAt, activity, publicationId, dependencies, publishing, target };
   }

@@ -14,6 +14,7 @@ import type {
   SubmitCommand,
   WithdrawCommand,
 } from '../../domain/commands.ts';
+import { type PostFacts, targetsReadyButForTime } from '../../domain/lifecycle.ts';
 import { type GatePolicyLayer, type PolicyLayer, resolvePostPolicy } from '../../domain/policy.ts';
 import type { Gate, Role } from '../../domain/post.ts';
 import {
@@ -281,3 +282,6 @@ export class Random {
     return items[Math.floor(this.next() * items.length)]!;
   }
 }
+
+/** Whether anything of the post waits for nothing but time. */
+export const isReadyButForTime = (post: PostFacts): boolean => targetsReadyButForTime(post).length > 0;

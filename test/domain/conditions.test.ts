@@ -1,5 +1,5 @@
 import { applyConditions, type PostConditions } from '../../domain/conditions.ts';
-import { evaluate, isReadyButForTime, targetsReadyButForTime } from '../../domain/lifecycle.ts';
+import { evaluate, targetsReadyButForTime } from '../../domain/lifecycle.ts';
 import type { GatePolicyLayer, PolicyLayer } from '../../domain/policy.ts';
 import { type Gate, gates } from '../../domain/post.ts';
 import type { GateState, HoldRef, PostState, TargetPhase } from '../../domain/post-state.ts';
@@ -13,6 +13,7 @@ import {
   deepFreeze,
   dueAt,
   hour,
+  isReadyButForTime,
   now,
   pause,
   pending,

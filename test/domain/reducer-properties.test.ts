@@ -3,7 +3,7 @@ import { nextAlarmAtMs, noteRest, ringAlarms } from '../../domain/alarms.ts';
 import type { Change } from '../../domain/change.ts';
 import { type Command, resolutions } from '../../domain/commands.ts';
 import { applyConditions } from '../../domain/conditions.ts';
-import { evaluate, isReadyButForTime, targetsReadyButForTime } from '../../domain/lifecycle.ts';
+import { evaluate, targetsReadyButForTime } from '../../domain/lifecycle.ts';
 import { latenessRules, type PolicyLayer } from '../../domain/policy.ts';
 import { type Gate, gates } from '../../domain/post.ts';
 import { type Actor, hashFor, openGate, type PostState, type TargetState } from '../../domain/post-state.ts';
@@ -16,6 +16,7 @@ import {
   deepFreeze,
   edit,
   hour,
+  isReadyButForTime,
   now,
   pause,
   policy,

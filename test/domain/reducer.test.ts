@@ -1,5 +1,5 @@
 import { type Command, commandKinds, type RefusalCode, refusalCodes } from '../../domain/commands.ts';
-import { evaluate, isHeldForLateness, isReadyButForTime } from '../../domain/lifecycle.ts';
+import { evaluate, isHeldForLateness } from '../../domain/lifecycle.ts';
 import { type Gate, gates } from '../../domain/post.ts';
 import {
   type PostState,
@@ -20,6 +20,7 @@ import {
   dueAt,
   edit,
   hour,
+  isReadyButForTime,
   now,
   pause,
   pending,
