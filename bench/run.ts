@@ -1,10 +1,11 @@
-import { writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import { readOptions } from './options.ts';
 import { build } from './product/build.ts';
 import { type Servers, startServers } from './product/servers.ts';
 import { readBaseline, writeBaseline } from './report/baseline.ts';
-import { describeMachine } from './report/machine.ts';
+import { describeMachine, type Machine } from './report/machine.ts';
 import { renderPage } from './report/markdown.ts';
 import { printRow } from './report/print.ts';
 import type { BenchContext, Row, RowReport } from './row.ts';
@@ -40,6 +41,7 @@ async function measureAll(servers: Servers): Promise<void> {
   const chosen = rows.filter((row) => options.only.length === 0 || options.only.includes(row.name));
   const saved = await readBaseline();
   const reports: RowReport[] = [];
+  const machine = describeMachine(servers.versions);
   for (const row of chosen) {
     const measured = await measureRow(row, { options, servers, report }).catch((error: unknown) => {
       process.exitCode = 1;
@@ -49,10 +51,16 @@ async function measureAll(servers: Servers): Promise<void> {
     reports.push(measured);
     const before = saved?.rows.find((known) => known.name === row.name);
     for (const line of printRow(measured, before)) report(line);
+    // After each row: who calls a long run off keeps what it has measured.
+    if (options.save) await writeBaseline({ machine, rows: reports });
+    if (options.markdown) await writePage(options.markdown, machine, reports);
   }
-  const machine = describeMachine(servers.versions);
-  if (options.save) await writeBaseline({ machine, rows: reports });
-  if (options.markdown) await writeFile(options.markdown, renderPage(machine, reports, options));
+}
+
+async function writePage(path: string, machine: Machine, reports: readonly RowReport[]): Promise<void> {
+  const earlier = existsSync(path) ? await readFile(path, 'utf8') : null;
+  const titles = rows.map((row) => row.title);
+  await writeFile(path, renderPage(machine, reports, options, { earlier, titles }));
 }
 
 async function measureRow(row: Row, context: BenchContext): Promise<RowReport> {
