@@ -20,6 +20,8 @@ export class PostRun {
   #unwritten = 0;
   /** Commands accepted and not answered yet. */
   #inHand = 0;
+  /** How long the history was as a command was answered last: which task that was. */
+  #answeredAtLength = -1;
   /** One command at a time. */
   readonly #mutex = new Mutex();
   /** One local activity at a time. */
@@ -235,7 +237,13 @@ export class PostRun {
       return await CancellationScope.nonCancellable(() => this.#mutex.run(() => this.#carryOut(command)));
     } finally {
       this.#inHand -= 1;
+      this.#answeredAtLength = workflowInfo().historyLength;
     }
+  }
+
+  /** Whether somebody is being answered by the very task that is being done. */
+  get isAnswering(): boolean {
+    return this.#answeredAtLength === workflowInfo().historyLength;
   }
 
   async #carryOut(command: Command): Promise<CommandAnswer> {

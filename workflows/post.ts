@@ -5,6 +5,7 @@ import {
   continueAsNew,
   isCancellation,
   setHandler,
+  sleep,
   workflowInfo,
 } from '@temporalio/workflow';
 import { nextAlarmAtMs } from '../domain/alarms.ts';
@@ -58,6 +59,9 @@ async function live(post: PostRun, input: PostWorkflowInput, opening: Change | n
     else await waitForChange(post, seen, moment.atMs);
   }
   await condition(allHandlersFinished);
+  // The server takes no end from a task while it has news for the run, such as an activity's; and it gives up all else that
+  // the task says, the answer to a command as well. So whoever is to be answered is answered first.
+  if (post.isAnswering) await sleep(1, { summary: 'answer, then end' });
   return outcomeOf(post.state);
 }
 

@@ -54,7 +54,7 @@ function sectionsOf(page: string): Section[] {
   return texts.map((text) => {
     const title = /^## (.*)$/m.exec(text)![1]!;
     const judged = head.split('\n').filter((line) => line.split('|')[1]?.trim() === title);
-    return { title, judged, text: text.trimEnd() + '\n' };
+    return { title, judged, text: `${text.trimEnd()}\n` };
   });
 }
 
