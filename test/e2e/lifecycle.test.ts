@@ -62,7 +62,7 @@ test('a text post goes through its gates to the ledger, once and not early, and 
   await approve(second, postId, 'publish');
   expect(await where(postId)).toEqual(['APPROVED', 'due-time']);
 
-  const dueAt = inSeconds(3);
+  const dueAt = inSeconds(6);
   expectStatus(await schedule(author, postId, dueAt), 200);
   expect(await where(postId)).toEqual(['SCHEDULED', 'until-due']);
   expect((await readPost(viewer, postId)).blockedOn[0].at).toBe(dueAt.toISOString());
@@ -245,7 +245,7 @@ test('a cancelled post never goes out and takes no more commands', async () => {
   const profile = await tenant.connect();
   const postId = await submitText(author, [profile]);
   await approve(reviewer, postId, 'content', 'publish');
-  const dueAt = inSeconds(3);
+  const dueAt = inSeconds(6);
   expectStatus(await schedule(author, postId, dueAt), 200);
   const body = { reason: 'Another plan' };
   expectStatus(await author.send('POST', `/posts/${postId}/cancel`, { body }), 200);

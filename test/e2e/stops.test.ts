@@ -41,8 +41,10 @@ async function approved(profileId: { id: string }, fields: Readonly<Record<strin
 
 test('a hold placed while a post is armed lets nothing of it out, and lifted late leaves it to a person', async () => {
   const profile = await tenant.connect();
-  const postId = await approved(profile, { dueAt: inSeconds(3).toISOString() });
-  await within(10_000, 'it is armed', async () => {
+  // Far enough ahead for a busy machine to approve and arm it in time.
+  const dueAt = inSeconds(12);
+  const postId = await approved(profile, { dueAt: dueAt.toISOString() });
+  await within(15_000, 'it is armed', async () => {
     const { publications } = await readTimeline(tenant.viewer, postId);
     return publications.some(({ state }) => state === 'ARMED');
   });
@@ -56,7 +58,7 @@ test('a hold placed while a post is armed lets nothing of it out, and lifted lat
   await within(10_000, 'it says so', async () =>
     blocksOf(await readPost(tenant.viewer, postId)).includes('hold'),
   );
-  await sleep(3_000);
+  await sleep(Math.max(0, dueAt.getTime() - Date.now()) + 1_000);
   expect(await live.ledgerOf(profile)).toEqual([]);
   const listed = expectStatus(await tenant.viewer.send('GET', '/holds'), 200);
   expect(listed.body.items.map(({ id }: { id: string }) => id)).toEqual([placed.body.hold.id]);
@@ -97,9 +99,10 @@ test('a policy that is tightened takes an armed post back before it answers, and
   };
   await put({ publish: { required: false } });
   const profile = await strict.connect();
-  const postId = await submitText(strict.author, [profile], { dueAt: inSeconds(4).toISOString() });
+  const dueAt = inSeconds(12);
+  const postId = await submitText(strict.author, [profile], { dueAt: dueAt.toISOString() });
   await approve(strict.reviewer, postId, 'content');
-  await within(10_000, 'it is armed', async () => {
+  await within(15_000, 'it is armed', async () => {
     const { publications } = await readTimeline(strict.viewer, postId);
     return publications.some(({ state }) => state === 'ARMED');
   });
@@ -108,7 +111,7 @@ test('a policy that is tightened takes an armed post back before it answers, and
     const post = await readPost(strict.viewer, postId);
     return post.openGate === 'publish' && post.gates.content.status === 'approved';
   });
-  await sleep(3_000);
+  await sleep(Math.max(0, dueAt.getTime() - Date.now()) + 1_000);
   expect(await live.ledgerOf(profile)).toEqual([]);
 });
 
