@@ -22,15 +22,6 @@ export interface TargetInput {
   readonly approvedHash: string;
 }
 
-export interface ProjectResult {
-  /** The tenant's version of all policies. */
-  readonly policyVersion: number;
-  /** The holds that stand against any target, sorted. */
-  readonly holdIds: readonly string[];
-  /** A receipt has come that the run's state does not know. */
-  readonly hasNews?: true;
-}
-
 export interface ReadConditionsInput {
   readonly tenantId: string;
   readonly postId: string;

@@ -3,9 +3,9 @@ import { findConditions } from '../db/conditions.ts';
 import { findActiveMember } from '../db/members.ts';
 import { projectPost } from '../db/projections.ts';
 import { forTenant } from '../db/tenant-database.ts';
-import type { PostConditions } from '../domain/conditions.ts';
+import type { ConditionsMark, PostConditions } from '../domain/conditions.ts';
 import type { TargetPhase } from '../domain/post-state.ts';
-import type { MemberFacts, ProjectInput, ProjectResult, ReadConditionsInput } from './contract.ts';
+import type { MemberFacts, ProjectInput, ReadConditionsInput } from './contract.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 
 const outcomePhases: readonly TargetPhase[] = ['PUBLISHED', 'FAILED', 'UNCONFIRMED'];
@@ -13,7 +13,7 @@ const outcomePhases: readonly TargetPhase[] = ['PUBLISHED', 'FAILED', 'UNCONFIRM
 export function createProjectionActivities({ pool, failpoint = async () => {} }: ActivityDependencies) {
   return {
     /** Writes what the run knows into the post's rows. May run twice: rows take only a newer (epoch, version). */
-    async projectPost(input: ProjectInput): Promise<ProjectResult> {
+    async projectPost(input: ProjectInput): Promise<ConditionsMark> {
       const runId = activityInfo().workflowExecution?.runId;
       if (!runId) throw new Error('A projection belongs to a workflow run');
       const { tenantId, postId, targets } = input.state;

@@ -1,18 +1,14 @@
 import { sql } from 'kysely';
-import { type Doubt, type PostConditions, phasesAtRest, phasesWithoutReceipt } from '../domain/conditions.ts';
+import {
+  type ConditionsMark,
+  type Doubt,
+  type PostConditions,
+  phasesAtRest,
+  phasesWithoutReceipt,
+} from '../domain/conditions.ts';
 import { resolvePostPolicy } from '../domain/policy.ts';
 import { holdStops, listHoldsOn } from './holds.ts';
 import type { TenantDatabase, TenantExecutor } from './tenant-database.ts';
-
-/** What a run compares with what it knows, to learn that its conditions have changed. */
-export interface ConditionsMark {
-  /** The version of the tenant's policies, its own and its profiles' together. */
-  readonly policyVersion: number;
-  /** The holds that stand against any of the post's targets, sorted. */
-  readonly holdIds: readonly string[];
-  /** A row tells of a target what its last projected phase does not know. Left out where none does: histories keep marks. */
-  readonly hasNews?: true;
-}
 
 export async function findConditionsMark(
   database: TenantExecutor,

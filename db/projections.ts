@@ -1,9 +1,10 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { DecisionRecord, TimelineEntry } from '../domain/commands.ts';
+import type { ConditionsMark } from '../domain/conditions.ts';
 import type { Readiness } from '../domain/lifecycle.ts';
 import { decidersOf } from '../domain/policy.ts';
 import { hashFor, openGate, type PostState } from '../domain/post-state.ts';
-import { type ConditionsMark, findConditionsMark } from './conditions.ts';
+import { findConditionsMark } from './conditions.ts';
 import { insertRunEpoch, lockPost } from './post-runs.ts';
 import type { OpenGateDetail } from './schema.ts';
 import { inTransaction, type TenantDatabase, type TenantTransaction } from './tenant-database.ts';

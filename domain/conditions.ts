@@ -16,6 +16,16 @@ export interface PostConditions {
   readonly doubts?: readonly Doubt[];
 }
 
+/** What a run compares with what it knows, to learn that its conditions have changed. */
+export interface ConditionsMark {
+  /** The version of the tenant's policies, its own and its profiles' together. */
+  readonly policyVersion: number;
+  /** The holds that stand against any of the post's targets, sorted. */
+  readonly holdIds: readonly string[];
+  /** A row tells of a target what its last projected phase does not know. Left out where none does: histories keep marks. */
+  readonly hasNews?: true;
+}
+
 /** A target whose row says that it may be out, and what was sent. */
 export interface Doubt {
   readonly targetId: string;

@@ -3,7 +3,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { type Duration, millisecondsOf } from './clock.ts';
 import type { Environment } from './environment.ts';
 import { type Post, type Posts, type PostView, waitsFor } from './posts.ts';
-import type { Runs } from './runs.ts';
+import type { Rest, Runs } from './runs.ts';
 
 /** The time of an environment. In skipped time, hours pass at once; in real time, the same calls wait. */
 export interface GatepostClock {
@@ -24,7 +24,7 @@ export interface GatepostClock {
    * for a person does not end by itself. (The result of a run, awaited in skipped time, would skip on past its end.)
    */
   readonly advanceToEnd: (post: Pick<Post, 'id'>, options?: ToEndOptions) => Promise<PostView>;
-  /** Waits until nothing is under way at this very moment, in skipped time; in real time it answers at once. */
+  /** Waits until nothing is under way at this very moment, where the workers are in this process. */
   readonly untilQuiet: () => Promise<void>;
 }
 
@@ -52,26 +52,25 @@ export function createDueClock(
   const { time, temporal, mode } = environment;
   const skips = mode === 'skipping';
 
-  /** Lets time pass until an instant, or until something happens before; answers whether the instant has come. */
-  async function step(untilMs: number): Promise<boolean> {
-    if (!skips) {
-      await waitFor(untilMs - Date.now());
-      return true;
-    }
-    // A run that is caught at work by a skip looks as if it had hung for all that time: so nothing may be under way, and
-    // no skip goes past an instant that sets something going.
-    const { nextAtMs } = await runs.untilQuiet();
-    const nowMs = (await time.observe()).getTime();
-    const toMs = Math.min(untilMs, nextAtMs ?? untilMs);
-    if (toMs > nowMs) await temporal.sleep(toMs - nowMs);
-    await runs.untilQuiet();
-    return (await time.observe()).getTime() >= untilMs;
+  const nowMs = async () => (await time.observe()).getTime();
+
+  /**
+   * Lets skipped time pass, from runs at rest to runs at rest, until an instant or until one of them goes on before. A run
+   * that is caught at work by a skip looks as if it had hung for all that time: so no skip goes past an instant that sets
+   * something going.
+   */
+  async function skipTowards(untilMs: number, { nextAtMs }: Rest): Promise<Rest> {
+    const leftMs = Math.min(untilMs, nextAtMs ?? untilMs) - (await nowMs());
+    if (leftMs > 0) await temporal.sleep(leftMs);
+    return runs.untilQuiet();
   }
 
   async function pass(milliseconds: number): Promise<void> {
     if (milliseconds <= 0) return;
-    const untilMs = (await time.observe()).getTime() + milliseconds;
-    while (!(await step(untilMs)));
+    if (!skips) return waitFor(milliseconds);
+    let rest = await runs.untilQuiet();
+    const untilMs = (await nowMs()) + milliseconds;
+    while ((await nowMs()) < untilMs) rest = await skipTowards(untilMs, rest);
   }
 
   async function describeWait(post: Pick<Post, 'id'>): Promise<string> {
@@ -79,7 +78,7 @@ export function createDueClock(
     return `it is ${view.status} and waits for ${waitsFor(view).join(', ')}`;
   }
 
-  const passUntil = async (instant: Date) => pass(instant.getTime() - (await time.observe()).getTime());
+  const passUntil = async (instant: Date) => pass(instant.getTime() - (await nowMs()));
 
   return {
     skips,
@@ -104,15 +103,15 @@ export function createDueClock(
       }
     },
     async advanceToEnd(post, { within = skips ? { days: 90 } : { minutes: 1 } } = {}) {
-      const deadlineMs = (await time.observe()).getTime() + millisecondsOf(within);
-      for (;;) {
+      const deadlineMs = (await nowMs()) + millisecondsOf(within);
+      for (let rest = skips ? await runs.untilQuiet() : null; ; ) {
         const { status } = await handleOf(post).describe();
         if (status.name === 'COMPLETED') return posts.read(post);
         if (status.name !== 'RUNNING') throw new Error(`The run of post ${post.id} is ${status.name}`);
-        const nowMs = (await time.observe()).getTime();
-        if (nowMs >= deadlineMs)
+        if ((await nowMs()) >= deadlineMs)
           throw new Error(`Post ${post.id} has not ended: ${await describeWait(post)}`);
-        await step(skips ? deadlineMs : Math.min(deadlineMs, nowMs + realStepMs));
+        if (rest) rest = await skipTowards(deadlineMs, rest);
+        else await waitFor(realStepMs);
       }
     },
     async untilQuiet() {

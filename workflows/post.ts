@@ -100,9 +100,11 @@ const operatorCancel = (): Command => ({
   reason: 'The run was cancelled by an operator',
 });
 
-type Step =
-  | { readonly kind: 'prepare' | 'publish' | 'tell-late'; readonly targetId: string }
+/** What goes its own way, in a scope that a command can end. */
+type Attempt =
+  | { readonly kind: 'prepare' | 'publish'; readonly targetId: string }
   | ({ readonly kind: 'ask' } & Doubt);
+type Step = Attempt | { readonly kind: 'tell-late'; readonly targetId: string };
 interface Moment {
   readonly step: Step;
   readonly atMs: number;
@@ -143,7 +145,7 @@ async function startSteps(post: PostRun, steps: readonly Step[]): Promise<void> 
   if (publishing.length > 0) await post.setTargets(publishing, { phase: 'ARMING' });
 }
 
-async function takeStep(post: PostRun, step: Step): Promise<void> {
+async function takeStep(post: PostRun, step: Attempt): Promise<void> {
   const { targetId } = step;
   const scope = new CancellationScope();
   post.attempt(targetId, scope);
@@ -156,7 +158,7 @@ async function takeStep(post: PostRun, step: Step): Promise<void> {
   }
 }
 
-function carryOut(post: PostRun, step: Step): Promise<void> {
+function carryOut(post: PostRun, step: Attempt): Promise<void> {
   switch (step.kind) {
     case 'prepare':
       return prepare(post, step.targetId);
@@ -164,10 +166,8 @@ function carryOut(post: PostRun, step: Step): Promise<void> {
       return publish(post, step.targetId);
     case 'ask':
       return askAbout(post, step);
-    case 'tell-late':
-      return tellLate(post, step.targetId);
     default:
-      return unreachable(step, 'step');
+      return unreachable(step, 'attempt');
   }
 }
 

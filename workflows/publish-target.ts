@@ -63,22 +63,23 @@ export function tellLate(post: PostRun, targetId: string): Promise<void> {
  * Publishes one target: armed, released at its instant, and settled; after doubt, asked about before anything is sent
  * again. Ends when the target has an outcome, or when a command has taken it back.
  */
-export async function publish(post: PostRun, targetId: string): Promise<void> {
-  try {
-    await attemptUntilSettled(post, targetId);
-  } catch (error) {
-    if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
-    await giveUp(post, targetId, errorOf(error));
-  }
-}
+export const publish = (post: PostRun, targetId: string): Promise<void> =>
+  orGiveUp(post, targetId, () => attemptUntilSettled(post, targetId));
 
 /** Finds out what became of what an earlier run sent; where nothing did, the target waits again, or has been cancelled. */
-export async function askAbout(post: PostRun, { targetId, revisionId, approvedHash }: Doubt): Promise<void> {
+export function askAbout(post: PostRun, { targetId, revisionId, approvedHash }: Doubt): Promise<void> {
   const { tenantId, postId } = post.state;
   const input = { tenantId, postId, targetId, revisionId, approvedHash };
-  try {
+  return orGiveUp(post, targetId, async () => {
     const result = await reconcileTarget(input);
     await (result.kind === 'not-sent' ? takeBack(post, targetId) : settle(post, input, result));
+  });
+}
+
+/** Does what an attempt is made of; where an activity gives up for good, so does the attempt. */
+async function orGiveUp(post: PostRun, targetId: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
   } catch (error) {
     if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
     await giveUp(post, targetId, errorOf(error));

@@ -36,6 +36,17 @@ async function schedule(profile: TestProfile, dueAtMs: number): Promise<TestPost
   await approve(world, post.postId, ['content', 'publish']);
   return post;
 }
+/** An account whose platform asks for a pause of ten minutes, once. */
+async function connectThrottled(): Promise<TestProfile> {
+  const profile = await connectProfile(world);
+  await control(world, '/faults', {
+    operation: 'linkedin.posts.create',
+    kind: 'throttle',
+    externalId: profile.externalId,
+    retryAfterSeconds: 600,
+  });
+  return profile;
+}
 async function scheduleAll(count: number, profile: TestProfile, dueAtMs: number): Promise<TestPost[]> {
   const posts: TestPost[] = [];
   while (posts.length < count) posts.push(await schedule(profile, dueAtMs));
@@ -97,13 +108,7 @@ test('lets a post that waits for its rate be changed, and asks the rate again fo
 });
 
 test('gives a platform that throttles its pause, for everything of the same profile', async () => {
-  const profile = await connectProfile(world);
-  await control(world, '/faults', {
-    operation: 'linkedin.posts.create',
-    kind: 'throttle',
-    externalId: profile.externalId,
-    retryAfterSeconds: 600,
-  });
+  const profile = await connectThrottled();
   const dueAtMs = (await world.now()) + hour;
   const first = await schedule(profile, dueAtMs);
   const second = await schedule(profile, dueAtMs + 60_000);
@@ -122,13 +127,7 @@ test('gives a platform that throttles its pause, for everything of the same prof
 });
 
 test('gives a throttled post its pause, also when it cannot be written down for the others of its profile', async () => {
-  const profile = await connectProfile(world);
-  await control(world, '/faults', {
-    operation: 'linkedin.posts.create',
-    kind: 'throttle',
-    externalId: profile.externalId,
-    retryAfterSeconds: 600,
-  });
+  const profile = await connectThrottled();
   const superuser = new pg.Client({ connectionString: world.database.superuserUrl });
   await superuser.connect();
   // Only a pause moves a bucket so far at once.

@@ -1,5 +1,5 @@
 import type * as real from '../../../db/conditions.ts';
-import { phasesAtRest, phasesWithoutReceipt } from '../../../domain/conditions.ts';
+import { type ConditionsMark, phasesAtRest, phasesWithoutReceipt } from '../../../domain/conditions.ts';
 import { resolvePostPolicy } from '../../../domain/policy.ts';
 import type { HoldRef } from '../../../domain/post-state.ts';
 import { type PostRows, type Rows, rowsOf } from '../rows.ts';
@@ -9,7 +9,7 @@ const holdsOn = (rows: Rows, { targets }: PostRows): HoldRef[] => {
   return [...new Map(all.map((hold) => [hold.holdId, hold])).values()];
 };
 
-export const markOf = (rows: Rows, post: PostRows): real.ConditionsMark => ({
+export const markOf = (rows: Rows, post: PostRows): ConditionsMark => ({
   policyVersion: rows.policyVersion,
   holdIds: holdsOn(rows, post)
     .map(({ holdId }) => holdId)
