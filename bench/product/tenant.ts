@@ -104,6 +104,16 @@ export async function askSandbox(sandboxUrl: string, path: string, body?: unknow
   return JSON.parse(text);
 }
 
+/** What the sandbox's ledger holds of a publication. */
+export interface LedgerEntry {
+  readonly publicId: string;
+  readonly text: string;
+  readonly receivedAt: string;
+}
+
+export const readLedger = async (sandboxUrl: string): Promise<readonly LedgerEntry[]> =>
+  ((await askSandbox(sandboxUrl, '/ledger')) as { entries: LedgerEntry[] }).entries;
+
 /** A post as its creation answers it, as far as the bench looks. */
 export interface CreatedPost {
   readonly id: string;

@@ -12,7 +12,7 @@ import {
   startFloorWorkflows,
 } from '../product/floor.ts';
 import { type Product, startProduct } from '../product/product.ts';
-import { askSandbox, type BenchTenant, createTenant, createText, noGates } from '../product/tenant.ts';
+import { type BenchTenant, createTenant, createText, noGates, readLedger } from '../product/tenant.ts';
 import { atMost } from '../report/goals.ts';
 import type { BenchContext, Row, RowFindings } from '../row.ts';
 import {
@@ -252,7 +252,7 @@ async function waitForAll(product: Product, postIds: readonly string[]): Promise
     .catch(() => {});
   const rows = await read();
   const receivedAt = new Map(
-    (await readLedger(product)).map((entry) => [entry.publicId, Date.parse(entry.receivedAt)]),
+    (await readLedger(product.sandboxUrl)).map((entry) => [entry.publicId, Date.parse(entry.receivedAt)]),
   );
   return new Map(
     rows.map((row) => [
@@ -266,15 +266,11 @@ async function waitForAll(product: Product, postIds: readonly string[]): Promise
   );
 }
 
-const readLedger = async ({ sandboxUrl }: Product) =>
-  ((await askSandbox(sandboxUrl, '/ledger')) as { entries: { publicId: string; receivedAt: string }[] })
-    .entries;
-
 /** Posts that the ledger holds and no row knows of: sent a second time. */
 async function countSurplus(product: Product): Promise<number> {
   const { rows } = await product.pool.query(`select public_id from publications where state = 'PUBLISHED'`);
   const known = new Set(rows.map((row) => row.public_id));
-  return (await readLedger(product)).filter((entry) => !known.has(entry.publicId)).length;
+  return (await readLedger(product.sandboxUrl)).filter((entry) => !known.has(entry.publicId)).length;
 }
 
 function describeSteps(all: readonly Steps[]): string[] {

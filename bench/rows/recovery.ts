@@ -14,6 +14,7 @@ import {
   createTenant,
   createText,
   noGates,
+  readLedger,
 } from '../product/tenant.ts';
 import { atMost } from '../report/goals.ts';
 import type { BenchContext, Figure, Row, RowFindings } from '../row.ts';
@@ -184,7 +185,7 @@ async function loseWorkerArmed(product: Product, tenant: BenchTenant, { armed }:
   await sleep(Math.max(0, dueAtMs - 500 - Date.now()));
   await lost.kill();
   await until('all are published', 60_000, async () => (await inState(product, 'PUBLISHED', ids)) === armed);
-  const arrivals = await arrivalsOf(product, tenant, ids);
+  const arrivals = await arrivalsOf(product, ids);
   const lateMs = arrivals.map((atMs) => atMs - dueAtMs);
   return {
     latestMs: Math.max(...lateMs),
@@ -218,26 +219,15 @@ async function loseWorkerSending(product: Product, tenant: BenchTenant, { sendin
     return rows[0]!.count === sending;
   });
   const lastMs = performance.now() - killedAtMs;
-  return { lastMs, wrong: Math.abs((await arrivalsOf(product, tenant, ids)).length - sending) };
+  return { lastMs, wrong: Math.abs((await arrivalsOf(product, ids)).length - sending) };
 }
 
-/** When the sandbox had what the rows say was published, by its ledger: each entry, also a second one. */
-async function arrivalsOf({ pool, sandboxUrl }: Product, tenant: BenchTenant, ids: readonly string[]) {
+/** When the sandbox had the posts, by its ledger: each entry, also a second one. */
+async function arrivalsOf({ pool, sandboxUrl }: Product, ids: readonly string[]): Promise<number[]> {
   const { rows } = await pool.query<{ copy: string }>('select copy from posts where id = any($1)', [ids]);
   const copies = new Set(rows.map(({ copy }) => copy));
-  const profiles = await pool.query<{ external_id: string }>(
-    'select external_id from profiles where tenant_id = $1',
-    [tenant.id],
-  );
-  const arrivals: number[] = [];
-  for (const { external_id } of profiles.rows) {
-    const { entries } = (await askSandbox(
-      sandboxUrl,
-      `/ledger?externalId=${encodeURIComponent(external_id)}`,
-    )) as { entries: { text: string; receivedAt: string }[] };
-    for (const { text, receivedAt } of entries) if (copies.has(text)) arrivals.push(Date.parse(receivedAt));
-  }
-  return arrivals;
+  const entries = await readLedger(sandboxUrl);
+  return entries.filter(({ text }) => copies.has(text)).map(({ receivedAt }) => Date.parse(receivedAt));
 }
 
 interface Server {

@@ -5,7 +5,7 @@
  *
  * Takes about five minutes for each seed, and servers of its own. Ends with 1 when anything is wrong.
  */
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -28,6 +28,10 @@ const options = new Command('npm run test:crash --')
   .opts<{ seeds: number; from: number; out: string }>();
 const seeds = Array.from({ length: options.seeds }, (_, index) => options.from + index);
 
+let running: ChildProcess | undefined;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.on(signal, () => running?.kill(signal));
+
 console.log(`seeds: ${seeds.join(', ')}`);
 const results: SeedResult[] = [];
 for (const seed of seeds) results.push(await runSeed(seed));
@@ -41,8 +45,7 @@ process.exit(complaints.length === 0 ? 0 : 1);
 
 async function runSeed(seed: number): Promise<SeedResult> {
   const child = fork(fileURLToPath(new URL('run-seed.ts', import.meta.url)), [String(seed)]);
-  const stop = (signal: NodeJS.Signals) => child.kill(signal);
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop);
+  running = child;
   let result: SeedResult | undefined;
   child.on('message', (message) => {
     result = message as SeedResult;
