@@ -103,6 +103,12 @@ export type UnrecordedVerdict =
       readonly handleIsDead: boolean;
     };
 
+/** Where a publication stands. `publicId`: the final one, where the platform gives it later. */
+export interface ConfirmedTarget {
+  readonly publicId: string;
+  readonly permalink: string | null;
+}
+
 export interface RecordVerdictInput {
   readonly tenantId: string;
   readonly publicationId: string;

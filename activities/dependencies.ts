@@ -1,18 +1,11 @@
-import { createHash } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/activity';
 import type pg from 'pg';
-import type {
-  Account,
-  MediaAccess,
-  PlatformAdapter,
-  PublicContent,
-} from '../adapters/platforms/publisher.ts';
+import type { Account, PlatformAdapter, PublicContent } from '../adapters/platforms/publisher.ts';
 import { type Registry, RegistryError } from '../adapters/platforms/registry.ts';
 import type { Envelopes } from '../adapters/secrets/envelope.ts';
 import type { ObjectStorage } from '../adapters/storage/s3.ts';
 import { findPublishContent, type PublishContent } from '../db/publish-content.ts';
 import { forTenant, type TenantDatabase } from '../db/tenant-database.ts';
-import { OutcomeError } from '../domain/outcome.ts';
 import type { Rates } from '../domain/rates.ts';
 import { hashRevision } from '../domain/revision.ts';
 import type { Clock } from './clock.ts';
@@ -24,7 +17,7 @@ export interface ActivityDependencies {
   readonly pool: pg.Pool;
   readonly clock: Clock;
   readonly registry: Registry;
-  readonly storage: Pick<ObjectStorage, 'presignDownload' | 'read'>;
+  readonly storage: Pick<ObjectStorage, 'presignDownload' | 'read' | 'readStream'>;
   readonly envelopes: Envelopes;
   /** What the platforms are sent at most. */
   readonly rates: Rates;
@@ -80,36 +73,18 @@ async function loadPublishing(
       externalId: profile.externalId,
       accessToken: Buffer.from(opened).toString('utf8'),
     },
-    content: { type: stored.type, text: stored.text, media: stored.media },
+    content: {
+      type: stored.type,
+      text: stored.text,
+      media: stored.media,
+      ...(stored.title !== undefined && { title: stored.title }),
+      ...(stored.options !== undefined && { options: stored.options }),
+    },
     adapter: dependencies.registry.adapterFor({
       platform: profile.platform,
       kind: profile.accountKind,
       mode,
     }),
-  };
-}
-
-/** Access to the approved bytes: private objects, by a presigned address or read by us. */
-export function mediaAccess(dependencies: ActivityDependencies, stored: PublishContent): MediaAccess {
-  const keyOf = (mediaId: string): string => {
-    const medium = stored.media.find((candidate) => candidate.mediaId === mediaId);
-    if (!medium) throw new Error(`Medium ${mediaId} is not part of the revision`);
-    return medium.objectKey;
-  };
-  return {
-    url: (item, livesForSeconds) =>
-      dependencies.storage.presignDownload(keyOf(item.mediaId), livesForSeconds),
-    async bytes(item) {
-      const bytes = await dependencies.storage.read(keyOf(item.mediaId), item.sizeBytes);
-      // The key is immutable by design; the hash makes it certain that these are the approved bytes.
-      const sha256 = createHash('sha256').update(bytes).digest('hex');
-      if (sha256 !== item.sha256)
-        throw new OutcomeError(
-          'rejected',
-          `Medium ${item.mediaId} no longer holds the bytes that were approved`,
-        );
-      return bytes;
-    },
   };
 }
 

@@ -1,11 +1,11 @@
 import { activityInfo, heartbeat } from '@temporalio/activity';
-import { deleteStalePreparations, findPreparation, setPreparation } from '../db/preparations.ts';
+import { findPreparation } from '../db/preparations.ts';
 import {
   armPublication,
   disarmPublications,
   findNewestPublication,
   type PublicationRow,
-  setPermalink,
+  setConfirmed,
   settlePublication,
 } from '../db/publications.ts';
 import { forTenant, type TenantDatabase } from '../db/tenant-database.ts';
@@ -17,6 +17,7 @@ import { createClaims } from './claims.ts';
 import type {
   ArmTargetInput,
   ArmTargetResult,
+  ConfirmedTarget,
   DisarmTargetsInput,
   DisarmTargetsResult,
   ReconcileTargetResult,
@@ -27,14 +28,10 @@ import type {
   TargetInput,
   TargetSettled,
 } from './contract.ts';
-import {
-  type ActivityDependencies,
-  mediaAccess,
-  requirePublishing,
-  revisionMismatch,
-} from './dependencies.ts';
+import { type ActivityDependencies, requirePublishing, revisionMismatch } from './dependencies.ts';
 import { toFailure } from './failures.ts';
 import { callContext, withHeartbeat } from './heartbeat.ts';
+import { prepare } from './preparing.ts';
 import { giveUpSender, reconcile } from './reconciling.ts';
 import { release, writeVerdict } from './sending.ts';
 import { settledFrom } from './settled.ts';
@@ -48,27 +45,11 @@ export function createPublishingActivities(dependencies: ActivityDependencies) {
   return {
     /**
      * Uploads and containers before the due time. May run twice: what it leaves at the platform is invisible, and the
-     * newest handle replaces the stored one. Throws by outcome code; `rejected` and `unauthorized` are final.
+     * newest handle replaces the stored one; an upload that was cut off goes on. Throws by outcome code; `rejected` and `unauthorized` are final.
      */
     async prepareTarget(input: TargetInput): Promise<void> {
       const publishing = await requirePublishing(dependencies, input);
-      const { database, adapter, account, content, stored } = publishing;
-      if (!adapter.preparer) return;
-      if (await findPreparation(database, input.targetId, input.revisionId, await clock.now())) return;
-      await deleteStalePreparations(database, input.targetId, input.revisionId);
-      const handle = await withHeartbeat(async () => {
-        try {
-          return await adapter.preparer!.prepare(
-            account,
-            content,
-            mediaAccess(dependencies, stored),
-            callContext(),
-          );
-        } catch (error) {
-          throw toFailure(error);
-        }
-      });
-      await setPreparation(database, { targetId: input.targetId, revisionId: input.revisionId, handle });
+      await withHeartbeat(() => prepare(dependencies, publishing, input));
     },
 
     /**
@@ -81,7 +62,7 @@ export function createPublishingActivities(dependencies: ActivityDependencies) {
       const { database, account, content, stored } = await requirePublishing(dependencies, input);
       const { workflowExecution, activityId } = activityInfo();
       const now = await clock.now();
-      const handle = await findPreparation(database, input.targetId, input.revisionId, now);
+      const handle = await findPreparation(database, input, now);
       if (handle === null && prepareLeadMs(account.platform, content.type) !== null)
         return { kind: 'unprepared' };
       const armed = await armPublication(database, {
@@ -150,14 +131,14 @@ export function createPublishingActivities(dependencies: ActivityDependencies) {
       return withHeartbeat(() => reconcile(dependencies, publishing, input));
     },
 
-    /** Asks for the permalink of what went public. May run any number of times. */
-    async confirmTarget(input: TargetInput & { readonly publicId: string }): Promise<string | null> {
+    /** Asks where it stands that went public, and what its final id is. May run any number of times. */
+    async confirmTarget(input: TargetInput & { readonly publicId: string }): Promise<ConfirmedTarget> {
       const { adapter, account, database } = await requirePublishing(dependencies, input);
       try {
-        const { permalink } = await adapter.publisher.confirm(account, input.publicId, callContext());
+        const confirmed = await adapter.publisher.confirm(account, input.publicId, callContext());
         const row = await findNewestPublication(database, input.postId, input.targetId);
-        if (permalink && row) await setPermalink(database, row.id, permalink);
-        return permalink;
+        if (row) await setConfirmed(database, row.id, confirmed);
+        return confirmed;
       } catch (error) {
         throw toFailure(error);
       }

@@ -4,11 +4,13 @@ import { findNewestPublication, type PublicationRow, settlePublication } from '.
 import type { TenantDatabase } from '../db/tenant-database.ts';
 import { prepareLeadMs } from '../domain/leads.ts';
 import { unreachable } from '../domain/post.ts';
+import type { TargetError } from '../domain/post-state.ts';
 import type { PublicationEvent } from '../domain/publication.ts';
 import type { ReconcileTargetResult, TargetInput } from './contract.ts';
 import { type ActivityDependencies, type PublishingContext, requirePublishing } from './dependencies.ts';
 import { notYet, toTargetError } from './failures.ts';
 import { callContext } from './heartbeat.ts';
+import { openHandle } from './preparing.ts';
 import { settledFrom } from './settled.ts';
 
 /** Finds out what became of an attempt: by its row, and where that cannot say, by asking the platform. */
@@ -34,7 +36,7 @@ export async function reconcile(
       await giveUpSender(dependencies, publishing.database, row);
       return reconcile(dependencies, publishing, input);
     case 'UNKNOWN':
-      return ask(dependencies, await publishingOf(dependencies, publishing, row, input), row);
+      return ask(dependencies, await publishingOf(dependencies, publishing, row, input), row, input);
     default:
       return unreachable(row.state, 'publication state');
   }
@@ -52,6 +54,9 @@ function publishingOf(
     ...{ ...input, revisionId: row.revision_id, approvedHash: row.approved_hash },
   });
 }
+
+/** How long a platform may process what it has taken before a person is asked. */
+const longestPendingMs = 24 * 3_600_000;
 
 const isPrepared = ({ account, content }: PublishingContext): boolean =>
   prepareLeadMs(account.platform, content.type) !== null;
@@ -86,6 +91,7 @@ async function ask(
   dependencies: ActivityDependencies,
   publishing: PublishingContext,
   row: PublicationRow,
+  input: TargetInput,
 ): Promise<ReconcileTargetResult> {
   const { adapter, account, content, database } = publishing;
   if (!adapter.finder) {
@@ -95,7 +101,7 @@ async function ask(
   const now = await dependencies.clock.now();
   const result = await findOnce(publishing, row, {
     content,
-    handle: row.handle,
+    handle: await openHandle(dependencies, publishing, { ...input, revisionId: row.revision_id }, row.handle),
     sentAfter: row.send_started_at ?? row.updated_at,
     sentBefore: now,
   });
@@ -119,6 +125,14 @@ async function ask(
         { message: 'Not found there', dropHandle },
       );
     }
+    case 'pending': {
+      const sinceMs = now.getTime() - (row.send_started_at ?? row.updated_at).getTime();
+      if (sinceMs < longestPendingMs) throw notYet(result.reason, result.retryAfterMs);
+      const message = `${result.reason}, for more than ${longestPendingMs / 3_600_000} hours`;
+      return settle(database, row, { kind: 'cannot-tell', final: true }, { message });
+    }
+    case 'refused':
+      return settle(database, row, { kind: 'found-refused' }, { error: toTargetError(result.error) });
     case 'cannot-tell':
       return settle(database, row, { kind: 'cannot-tell', final: false }, { message: result.reason });
     default:
@@ -147,12 +161,19 @@ async function settle(
   database: TenantDatabase,
   row: PublicationRow,
   event: PublicationEvent,
-  outcome: { receipt?: Receipt; at?: Date; message?: string; dropHandle?: boolean },
+  outcome: {
+    readonly receipt?: Receipt;
+    readonly at?: Date;
+    readonly message?: string;
+    readonly error?: TargetError;
+    readonly dropHandle?: boolean;
+  },
 ): Promise<ReconcileTargetResult> {
   const { receipt, at, message } = outcome;
+  const error = outcome.error ?? (message ? { code: 'outcome-unknown', message } : undefined);
   const { row: settled } = await settlePublication(database, row.id, row.fence, event, {
     ...(receipt ? { publicId: receipt.publicId, permalink: receipt.permalink, publishedAt: at } : {}),
-    ...(message ? { error: { code: 'outcome-unknown', message } } : {}),
+    ...(error ? { error } : {}),
     dropHandle: outcome.dropHandle,
   });
   if (settled.state === 'UNKNOWN') {

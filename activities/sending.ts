@@ -1,5 +1,5 @@
 import { cancellationSignal, log } from '@temporalio/activity';
-import type { CallContext, Receipt } from '../adapters/platforms/publisher.ts';
+import type { CommitContext, Receipt } from '../adapters/platforms/publisher.ts';
 import { type PublicationRow, settlePublication } from '../db/publications.ts';
 import { delayBucket } from '../db/rates.ts';
 import type { TenantDatabase } from '../db/tenant-database.ts';
@@ -11,6 +11,8 @@ import type { Claims } from './claims.ts';
 import type { Published, ReleaseTargetInput, ReleaseTargetResult, UnrecordedVerdict } from './contract.ts';
 import type { ActivityDependencies, PublishingContext } from './dependencies.ts';
 import { toTargetError } from './failures.ts';
+import { mediaAccess } from './media-access.ts';
+import { openHandle } from './preparing.ts';
 
 /** One release of a target, and what it works with. */
 export interface Release {
@@ -44,13 +46,10 @@ export async function release(one: Release): Promise<ReleaseTargetResult> {
   }
 }
 
-async function send(
-  { publishing, input, dependencies, failpoint, claims }: Release,
-  row: PublicationRow,
-  claimedAtMs: number,
-): Promise<ReleaseTargetResult> {
+async function send(one: Release, row: PublicationRow, claimedAtMs: number): Promise<ReleaseTargetResult> {
+  const { publishing, input, dependencies, failpoint, claims } = one;
   await failpoint('sending', input.postId);
-  const verdict = await commitOnce(publishing, row, claimedAtMs);
+  const { verdict, pauseMs } = await commitOnce(one, row, claimedAtMs);
   await claims.untilSent();
   await failpoint('platform-answered', input.postId);
   let from: PublicationState;
@@ -66,7 +65,7 @@ async function send(
     // The run has been told that nobody could know: the sender was given up before it came back.
     if (from === 'UNCONFIRMED' && verdict.kind === 'published')
       await dependencies.runs?.poke(input.tenantId, input.postId);
-    await obeyDelay(publishing, row, verdict, dependencies);
+    await obeyDelay(publishing, row, Math.max(pauseMs, delayOf(verdict)), dependencies);
   } catch (error) {
     // The verdict stands. The run looks at its row whenever it writes, and this target gets its pause by the answer.
     log.warn('Others could not be told of the verdict of a commit', { error: String(error) });
@@ -79,22 +78,32 @@ async function send(
 async function obeyDelay(
   { database }: PublishingContext,
   row: PublicationRow,
-  verdict: UnrecordedVerdict,
+  pauseMs: number,
   { clock, rates }: ActivityDependencies,
 ): Promise<void> {
-  if (verdict.kind !== 'failed' || verdict.error.code !== 'rate-limited' || !verdict.retryAfterMs) return;
+  if (pauseMs === 0) return;
   const bucket = profileBucket(rates, row.platform, row.profile_id);
   if (!bucket) return;
-  const until = new Date((await clock.now()).getTime() + verdict.retryAfterMs);
-  await delayBucket(database, bucket, until);
+  await delayBucket(database, bucket, new Date((await clock.now()).getTime() + pauseMs));
+}
+
+const delayOf = (verdict: UnrecordedVerdict): number =>
+  verdict.kind === 'failed' && verdict.error.code === 'rate-limited' ? (verdict.retryAfterMs ?? 0) : 0;
+
+interface Committed {
+  readonly verdict: UnrecordedVerdict;
+  /** What the platform's headers ask for before its limit is reached; 0 for nothing. */
+  readonly pauseMs: number;
 }
 
 /** The one call. Whatever happens in it ends as a verdict, never as an exception. */
 async function commitOnce(
-  { adapter, account, content }: PublishingContext,
+  { dependencies, publishing, input }: Release,
   row: PublicationRow,
   claimedAtMs: number,
-): Promise<UnrecordedVerdict> {
+): Promise<Committed> {
+  const { adapter, account, content } = publishing;
+  let pauseMs = 0;
   // The database's clock as the claim read it, and our own from there on: nobody is asked what time it is.
   const sentAtMs = row.send_started_at?.getTime() ?? Date.now();
   if (performance.now() - claimedAtMs > sendDeadlineMs) {
@@ -102,19 +111,32 @@ async function commitOnce(
       code: 'unavailable',
       message: 'The sender was held up past its deadline and did not send',
     };
-    return { kind: 'failed', meaning: 'not-sent', error, retryAfterMs: 0, handleIsDead: false };
+    return {
+      verdict: { kind: 'failed', meaning: 'not-sent', error, retryAfterMs: 0, handleIsDead: false },
+      pauseMs,
+    };
   }
   try {
+    const handle = await openHandle(dependencies, publishing, input, row.handle).catch(failUnsent);
     // A shutdown does not stop a call that has left: only its own time-out does.
-    const context: CallContext = {
+    const context: CommitContext = {
       signal: AbortSignal.timeout(adapter.publisher.commitTimeoutMs),
       progress: () => {},
+      slowDown: (forMs) => {
+        pauseMs = Math.max(pauseMs, forMs);
+      },
+      media: mediaAccess(dependencies, publishing),
     };
-    const receipt = await adapter.publisher.commit(account, content, row.handle, context);
-    return publishedBy(receipt, sentAtMs + (performance.now() - claimedAtMs));
+    const receipt = await adapter.publisher.commit(account, content, handle, context);
+    return { verdict: publishedBy(receipt, sentAtMs + (performance.now() - claimedAtMs)), pauseMs };
   } catch (error) {
-    return failedBy(error, row.sent_before);
+    return { verdict: failedBy(error, row.sent_before), pauseMs };
   }
+}
+
+/** What is missing before the call is missing without a doubt. */
+function failUnsent(error: unknown): never {
+  throw new OutcomeError('unavailable', `What was prepared cannot be read: ${error}`, { sent: false });
 }
 
 const publishedBy = (receipt: Receipt, atMs: number): Published => ({

@@ -24,7 +24,13 @@ export interface ProbedMedia {
   readonly contentType: string;
   readonly width: number;
   readonly height: number;
+  /** Pictures in an animation; absent for video. */
+  readonly frames?: number;
+  /** The rest is a video's alone. */
   readonly durationSeconds?: number;
+  readonly frameRate?: number;
+  readonly videoCodec?: string;
+  readonly audioCodec?: string;
   readonly sizeBytes: number;
   readonly sha256: string;
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { definitions, type PlatformEndpoints } from '../adapters/platforms/registry.ts';
 import { defaultArmLeadMs } from '../domain/leads.ts';
-import { platforms, roles } from '../domain/post.ts';
+import { type Platform, platforms, roles } from '../domain/post.ts';
 import { defaultRates, type Rates } from '../domain/rates.ts';
 
 /**
@@ -74,6 +75,9 @@ const rates = jsonText
     return Object.fromEntries(merged) as Rates;
   });
 
+const hostSetting = (platform: Platform, name: string) => `${platform}_${name}_URL`.toUpperCase();
+const versionSetting = (platform: Platform) => `${platform}_VERSION`.toUpperCase();
+
 const issuers = jsonText.pipe(z.array(issuer).min(1));
 
 const common = {
@@ -106,6 +110,20 @@ const apiSchema = z.object({
   GATEPOST_WEB_UI_ORIGIN: httpUrl.optional(),
 });
 
+/** `<PLATFORM>_<HOST>_URL` for each host of each platform, `<PLATFORM>_VERSION` where it has one. */
+const platformSettings: Readonly<Record<string, z.ZodType<string>>> = Object.fromEntries(
+  platforms.flatMap((platform) => {
+    const { live, versionPattern } = definitions[platform];
+    const hosts = Object.entries(live.hosts).map(([name, url]) => [
+      hostSetting(platform, name),
+      httpUrl.default(url),
+    ]);
+    if (!versionPattern) return hosts;
+    const version = z.string().regex(versionPattern, `must match ${versionPattern.source}`);
+    return [...hosts, [versionSetting(platform), version.default(live.version)]];
+  }),
+);
+
 const workerSchema = z.object({
   ...common,
   GATEPOST_WORKER_DATABASE_URL: postgresUrl,
@@ -118,21 +136,24 @@ const workerSchema = z.object({
   GATEPOST_FAILPOINT: z.string().optional(),
   GATEPOST_RATES: rates.default(defaultRates),
   SANDBOX_URL: httpUrl.optional(),
-  LINKEDIN_API_URL: httpUrl.default('https://api.linkedin.com'),
-  LINKEDIN_VERSION: z
-    .string()
-    .regex(/^\d{6}$/, 'must be YYYYMM')
-    .default('202609'),
-  INSTAGRAM_GRAPH_URL: httpUrl.default('https://graph.facebook.com'),
-  INSTAGRAM_VERSION: z
-    .string()
-    .regex(/^v\d+\.\d+$/, 'must be vNN.N')
-    .default('v26.0'),
+  ...platformSettings,
 });
 
 export type ApiConfig = Readonly<z.infer<typeof apiSchema>>;
 export type WorkerConfig = Readonly<z.infer<typeof workerSchema>>;
 export type CommonConfig = Pick<ApiConfig & WorkerConfig, keyof typeof common>;
+
+/** Where the platforms are reached for tenants in mode live. */
+export function endpointsOf(config: WorkerConfig): PlatformEndpoints {
+  const settings = config as Readonly<Record<string, unknown>>;
+  const endpoints = platforms.map((platform) => {
+    const { live } = definitions[platform];
+    const names = Object.keys(live.hosts);
+    const hosts = Object.fromEntries(names.map((name) => [name, settings[hostSetting(platform, name)]]));
+    return [platform, { ...live, hosts, version: settings[versionSetting(platform)] ?? live.version }];
+  });
+  return Object.fromEntries(endpoints) as PlatformEndpoints;
+}
 
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';

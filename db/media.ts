@@ -16,7 +16,11 @@ export interface ReadyMedia {
   readonly size_bytes: number;
   readonly width: number;
   readonly height: number;
+  readonly frames: number | null;
   readonly duration_seconds: number | null;
+  readonly frame_rate: number | null;
+  readonly video_codec: string | null;
+  readonly audio_codec: string | null;
 }
 
 /** Announces an upload; the same id again changes nothing. */

@@ -500,10 +500,15 @@ const deletePreparation = (transaction: TenantTransaction, targetId: string, rev
     .execute();
 
 /** Stores the permalink once it is known; repeatable. */
-export async function setPermalink(database: TenantDatabase, id: string, permalink: string): Promise<void> {
+/** Where the publication stands, and its final id where the platform has given one later. */
+export async function setConfirmed(
+  database: TenantDatabase,
+  id: string,
+  { publicId, permalink }: { publicId: string; permalink: string | null },
+): Promise<void> {
   await database
     .updateTable('publications')
-    .set({ permalink, ...touched })
+    .set({ public_id: publicId, ...(permalink !== null && { permalink }), ...touched })
     .where('id', '=', id)
     .execute();
 }

@@ -1,5 +1,12 @@
 import type { AccountKind, Platform, PostType } from '../domain/post.ts';
-import { mediaShown, type RevisionContent } from '../domain/revision.ts';
+import {
+  mediaShown,
+  publicText,
+  type RevisionContent,
+  type RevisionMedia,
+  type RevisionTarget,
+} from '../domain/revision.ts';
+import type { MediaRow } from './media.ts';
 import type { TenantDatabase } from './tenant-database.ts';
 
 export interface StoredMedium {
@@ -11,6 +18,9 @@ export interface StoredMedium {
   readonly width: number;
   readonly height: number;
   readonly altText: string | null;
+  readonly durationSeconds?: number;
+  /** The picture shown before a video plays. */
+  readonly cover?: Omit<StoredMedium, 'cover'>;
 }
 
 /** What one target of one revision says and on whose behalf, with the access token still sealed. */
@@ -18,6 +28,8 @@ export interface PublishContent {
   readonly mode: 'live' | 'sandbox';
   readonly type: PostType;
   readonly text: string;
+  readonly title?: string;
+  readonly options?: NonNullable<RevisionTarget['options']>;
   readonly content: RevisionContent;
   readonly media: readonly StoredMedium[];
   readonly profile: {
@@ -64,7 +76,9 @@ export async function findPublishContent(
   return {
     mode: row.mode,
     type,
-    text: target.copy ?? row.content.copy,
+    text: publicText(target, row.content.copy),
+    ...(target.title !== undefined && { title: target.title }),
+    ...(target.options !== undefined && { options: target.options }),
     content: row.content,
     media: mediaShown(type, await listRevisionMedia(database, row.content)),
     profile: {
@@ -84,22 +98,31 @@ async function listRevisionMedia(
   content: RevisionContent,
 ): Promise<StoredMedium[]> {
   if (content.media.length === 0) return [];
-  const ids = content.media.map((item) => item.mediaId);
+  const ids = content.media.flatMap(({ mediaId, cover }) => [mediaId, ...(cover ? [cover.mediaId] : [])]);
   const rows = await database.selectFrom('media').selectAll().where('id', 'in', ids).execute();
   const byId = new Map(rows.map((row) => [row.id, row]));
-  return content.media.map((item) => {
-    const row = byId.get(item.mediaId);
-    if (row?.sha256 !== item.sha256 || !row.object_key)
-      throw new Error(`Medium ${item.mediaId} does not hold the bytes the revision names`);
-    return {
-      mediaId: item.mediaId,
-      sha256: item.sha256,
-      objectKey: row.object_key,
-      contentType: row.content_type ?? row.declared_content_type,
-      sizeBytes: row.size_bytes ?? 0,
-      width: row.width ?? 0,
-      height: row.height ?? 0,
-      altText: item.altText,
-    };
-  });
+  return content.media.map((item) => ({
+    ...mapMedium(item, byId),
+    ...(item.cover && { cover: mapMedium({ ...item.cover, altText: null }, byId) }),
+  }));
+}
+
+function mapMedium(
+  { mediaId, sha256, altText }: RevisionMedia,
+  byId: ReadonlyMap<string, MediaRow>,
+): Omit<StoredMedium, 'cover'> {
+  const row = byId.get(mediaId);
+  if (row?.sha256 !== sha256 || !row.object_key)
+    throw new Error(`Medium ${mediaId} does not hold the bytes the revision names`);
+  return {
+    mediaId,
+    sha256,
+    objectKey: row.object_key,
+    contentType: row.content_type ?? row.declared_content_type,
+    sizeBytes: row.size_bytes ?? 0,
+    width: row.width ?? 0,
+    height: row.height ?? 0,
+    altText,
+    ...(row.duration_seconds !== null && { durationSeconds: row.duration_seconds }),
+  };
 }

@@ -78,7 +78,11 @@ export interface MediaTable {
   size_bytes: number | null;
   width: number | null;
   height: number | null;
+  frames: number | null;
   duration_seconds: number | null;
+  frame_rate: number | null;
+  video_codec: string | null;
+  audio_codec: string | null;
   refusal: OptionalJson<{ code: string; message: string }>;
   created_by: string;
   created_at: CreatedAt;
@@ -212,6 +216,8 @@ export interface OutboxTable {
 /** What a platform prepared, as stored: plain JSON without secrets. */
 export interface StoredHandle {
   readonly ids: Readonly<Record<string, string | readonly string[]>>;
+  /** The rest of it is enveloped in the preparation. */
+  readonly hasSecret?: true;
   readonly expiresAt: string | null;
 }
 
@@ -219,7 +225,9 @@ export interface PreparationsTable {
   tenant_id: TenantId;
   target_id: string;
   revision_id: string;
-  handle: Json<StoredHandle>;
+  handle: OptionalJson<StoredHandle>;
+  secret: Buffer | null;
+  progress: Buffer | null;
   expires_at: Date | null;
   created_at: CreatedAt;
 }

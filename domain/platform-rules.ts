@@ -1,4 +1,17 @@
-import type { AccountKind, Platform, PostType } from './post.ts';
+import { platformRules } from './platforms/index.ts';
+import type {
+  DesignSize,
+  FileRule,
+  ImageRule,
+  MediaRule,
+  OptionRule,
+  PostRule,
+  Range,
+  TextRule,
+  VideoRule,
+} from './platforms/rules.ts';
+import { type AccountKind, type Platform, type PostType, unreachable } from './post.ts';
+import { countedUnits, countHashtags, countLinks, countMentions, countText } from './text-length.ts';
 
 /** What the probe learnt about one piece of media, with its alternative text. */
 export interface MediaFacts {
@@ -9,14 +22,31 @@ export interface MediaFacts {
   readonly height: number;
   /** Pictures in an animation; 1 or absent for a still. */
   readonly frames?: number;
+  /** The rest is a video's alone. */
+  readonly durationSeconds?: number;
+  readonly frameRate?: number;
+  readonly videoCodec?: string;
+  /** Absent for a video without sound. */
+  readonly audioCodec?: string;
   readonly altText?: string | null;
+  /** The picture shown before a video plays. */
+  readonly cover?: Omit<MediaFacts, 'cover'>;
 }
+
+/** What an option of a target may hold. */
+export type OptionValue = string | number | boolean | readonly string[];
+export type TargetOptions = Readonly<Record<string, OptionValue>>;
 
 export interface TargetInput {
   readonly platform: Platform;
   readonly kind: AccountKind;
   readonly type: PostType;
   readonly text: string;
+  readonly title?: string | null;
+  readonly firstComment?: string | null;
+  /** The parts below the post, in their order. */
+  readonly thread?: readonly string[];
+  readonly options?: TargetOptions;
   /** `undefined` while there is no media yet: media rules are then left out. An empty list is checked. */
   readonly media: readonly MediaFacts[] | undefined;
 }
@@ -28,6 +58,15 @@ export const violationCodes = [
   'text-too-long',
   'too-many-hashtags',
   'too-many-mentions',
+  'too-many-links',
+  'characters-unsupported',
+  'title-unsupported',
+  'first-comment-unsupported',
+  'thread-unsupported',
+  'thread-too-long',
+  'option-unknown',
+  'option-missing',
+  'option-invalid',
   'too-few-media',
   'too-many-media',
   'format-unsupported',
@@ -35,11 +74,21 @@ export const violationCodes = [
   'too-many-pixels',
   'too-many-frames',
   'aspect-ratio',
+  'dimensions',
+  'dimensions-differ',
+  'duration',
+  'frame-rate',
+  'codec-unsupported',
+  'cover-missing',
+  'cover-unsupported',
   'alt-text-too-long',
 ] as const;
 export type ViolationCode = (typeof violationCodes)[number];
 
-/** One rule a target breaks. `field` is where: `text`, `type`, `media`, `media[2].altText`. */
+/**
+ * One rule a target breaks. `field` is where: `text`, `title`, `firstComment`, `thread[1]`, `options.boardId`, `type`,
+ * `media`, `media[2].altText`, `media[0].cover`.
+ */
 export interface Violation {
   readonly code: ViolationCode;
   readonly field: string;
@@ -48,121 +97,27 @@ export interface Violation {
   readonly message: string;
 }
 
-export interface TextRule {
-  /** In UTF-16 code units, the strictest reading of "characters": neither platform says how it counts an emoji. */
-  readonly maxLength: number;
-  readonly isRequired: boolean;
-  readonly maxHashtags: number | null;
-  readonly maxMentions: number | null;
-}
-
-export interface MediaRule {
-  readonly minCount: number;
-  readonly maxCount: number;
-  readonly contentTypes: readonly string[];
-  readonly maxBytes: number | null;
-  readonly maxPixels: number | null;
-  readonly maxFrames: number | null;
-  /** Width divided by height, both ends allowed. */
-  readonly aspectRatio: { readonly min: number; readonly max: number } | null;
-  readonly maxAltText: number;
-}
-
-/** A cell of the table: what a type may carry on a platform, or why the platform does not have it. */
-export type PostRule =
-  | { readonly isSupported: true; readonly text: TextRule; readonly media: MediaRule | null }
-  | { readonly isSupported: false; readonly reason: string };
-
-interface PlatformRules {
-  readonly kinds: readonly AccountKind[];
-  readonly types: Readonly<Record<PostType, PostRule>>;
-}
-
-const unsupported = (reason: string): PostRule => ({ isSupported: false, reason });
-
-// https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/posts-api (read 2026-11-21)
-const linkedInText: TextRule = { maxLength: 3_000, isRequired: false, maxHashtags: null, maxMentions: null };
-
-// https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/images-api (read 2026-11-21)
-const linkedInImage: MediaRule = {
-  minCount: 1,
-  maxCount: 1,
-  contentTypes: ['image/jpeg', 'image/png', 'image/gif'],
-  // LinkedIn documents no limit in bytes.
-  maxBytes: null,
-  // "Less than 36152320 pixels".
-  maxPixels: 36_152_319,
-  maxFrames: 250,
-  aspectRatio: null,
-  maxAltText: 4_086,
-};
-
-// The guide says 30 hashtags and 20 mentions.
-// https://developers.facebook.com/documentation/instagram-platform/instagram-graph-api/reference/ig-user/media (read 2026-11-21)
-const instagramText: TextRule = { maxLength: 2_200, isRequired: false, maxHashtags: 30, maxMentions: 20 };
-
-// The same page. Width is no limit: Instagram scales to 320-1440 pixels.
-const instagramImage: MediaRule = {
-  minCount: 1,
-  maxCount: 1,
-  contentTypes: ['image/jpeg'],
-  // "8 MB": the smaller reading.
-  maxBytes: 8_000_000,
-  maxPixels: null,
-  maxFrames: 1,
-  aspectRatio: { min: 4 / 5, max: 1.91 },
-  maxAltText: 1_000,
-};
-
 /** Whole pixels cannot meet every ratio exactly: 1200 x 628 is the usual 1.91:1. */
 const ratioTolerance = 0.005;
-
-const rules: Readonly<Record<Platform, PlatformRules>> = {
-  linkedin: {
-    kinds: ['member', 'organization'],
-    types: {
-      TEXT_ONLY: { isSupported: true, text: { ...linkedInText, isRequired: true }, media: null },
-      SINGLE_IMAGE: { isSupported: true, text: linkedInText, media: linkedInImage },
-      // https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/multiimage-post-api (read 2026-11-21)
-      CAROUSEL: {
-        isSupported: true,
-        text: linkedInText,
-        media: { ...linkedInImage, minCount: 2, maxCount: 20 },
-      },
-      VIDEO: unsupported('Video on LinkedIn is not supported yet'),
-      STORY: unsupported('LinkedIn has no stories'),
-      REEL: unsupported('LinkedIn has no reels'),
-    },
-  },
-  instagram: {
-    kinds: ['business'],
-    types: {
-      TEXT_ONLY: unsupported('Instagram has no posts without a picture or video'),
-      SINGLE_IMAGE: { isSupported: true, text: instagramText, media: instagramImage },
-      // https://developers.facebook.com/documentation/instagram-platform/content-publishing (read 2026-11-21)
-      CAROUSEL: {
-        isSupported: true,
-        text: instagramText,
-        media: { ...instagramImage, minCount: 2, maxCount: 10 },
-      },
-      VIDEO: unsupported('Instagram publishes every video as a reel, and reels are not supported yet'),
-      STORY: unsupported('Stories on Instagram are not supported yet'),
-      REEL: unsupported('Reels on Instagram are not supported yet'),
-    },
-  },
-};
+/** A container's duration is rounded to the last picture; a rate of 29.97 is written as 30. */
+const durationToleranceSeconds = 0.1;
+const frameRateTolerance = 0.05;
 
 /** The rule for one type on one platform: its limits, or the reason it cannot be used. */
-export const ruleFor = (platform: Platform, type: PostType): PostRule => rules[platform].types[type];
+export const ruleFor = (platform: Platform, type: PostType): PostRule => platformRules[platform].types[type];
 
 /** Whether an account kind exists on a platform, e.g. `organization` on LinkedIn. */
 export const isKindOf = (platform: Platform, kind: AccountKind): boolean =>
-  rules[platform].kinds.includes(kind);
+  platformRules[platform].kinds.includes(kind);
 
-/** Lists every rule a target breaks, in the order text, media as a whole, each piece; an empty list means it may be sent. */
-export function checkTarget({ platform, kind, type, text, media }: TargetInput): Violation[] {
+/**
+ * Lists every rule a target breaks, in the order text, title, what follows the post, options, media as a whole, each
+ * piece; an empty list means it may be sent.
+ */
+export function checkTarget(target: TargetInput): Violation[] {
+  const { platform, kind, type } = target;
   if (!isKindOf(platform, kind)) {
-    const kinds = rules[platform].kinds.join(', ');
+    const kinds = platformRules[platform].kinds.join(', ');
     const message = `${platform} accounts are of kind ${kinds}, not ${kind}`;
     return [{ code: 'account-kind-unsupported', field: 'kind', limit: kinds, actual: kind, message }];
   }
@@ -172,18 +127,129 @@ export function checkTarget({ platform, kind, type, text, media }: TargetInput):
       { code: 'post-type-unsupported', field: 'type', limit: null, actual: type, message: rule.reason },
     ];
   }
-  return [...checkText(text, rule.text), ...(media ? checkMedia(media, rule.media) : [])];
-}
-
-function checkText(text: string, rule: TextRule): Violation[] {
-  const isMissing = rule.isRequired && text.trim() === '';
   return [
-    ...(isMissing ? [violation('text-missing', 'text', 1, 0, 'A post of this type needs text')] : []),
-    ...atMost('text-too-long', 'text', rule.maxLength, text.length, 'characters of text'),
-    ...atMost('too-many-hashtags', 'text', rule.maxHashtags, countHashtags(text), 'hashtags'),
-    ...atMost('too-many-mentions', 'text', rule.maxMentions, countMentions(text), 'mentions'),
+    ...checkText('text', target.text, rule.text),
+    ...checkTitle(target.title ?? null, rule.title),
+    ...checkFirstComment(target.firstComment ?? null, rule.firstComment),
+    ...checkThread(target.thread ?? [], rule.thread),
+    ...checkOptions(target.options ?? {}, rule.options ?? {}),
+    ...(target.media ? checkMedia(target.media, rule.media) : []),
   ];
 }
+
+function checkText(field: string, text: string, rule: TextRule): Violation[] {
+  const isMissing = rule.isRequired && text.trim() === '';
+  const unit = `${countedUnits[rule.counting]} of text`;
+  return [
+    ...(isMissing ? [violation('text-missing', field, 1, 0, 'A post of this type needs text')] : []),
+    ...atMost('text-too-long', field, rule.maxLength, countText(text, rule.counting), unit),
+    ...atMost('too-many-hashtags', field, rule.maxHashtags, countHashtags(text), 'hashtags'),
+    ...atMost('too-many-mentions', field, rule.maxMentions, countMentions(text), 'mentions'),
+    ...atMost('too-many-links', field, rule.maxLinks ?? null, countLinks(text), 'links'),
+    ...checkCharacters(field, text, rule.forbidden ?? ''),
+  ];
+}
+
+function checkCharacters(field: string, text: string, forbidden: string): Violation[] {
+  const found = [...forbidden].filter((character) => text.includes(character));
+  if (found.length === 0) return [];
+  const limit = `none of ${[...forbidden].join(' ')}`;
+  return [
+    violation(
+      'characters-unsupported',
+      field,
+      limit,
+      found.join(' '),
+      `${found.join(' ')} may not stand here`,
+    ),
+  ];
+}
+
+function checkTitle(title: string | null, rule: TextRule | undefined): Violation[] {
+  if (rule) return checkText('title', title ?? '', rule);
+  if (title === null) return [];
+  return [violation('title-unsupported', 'title', 0, title.length, 'A post of this type has no title here')];
+}
+
+function checkFirstComment(comment: string | null, rule: TextRule | undefined): Violation[] {
+  if (comment === null) return [];
+  if (rule) return checkText('firstComment', comment, rule);
+  const message = 'A post of this type takes no first comment from us';
+  return [violation('first-comment-unsupported', 'firstComment', 0, comment.length, message)];
+}
+
+function checkThread(
+  parts: readonly string[],
+  rule: { readonly maxParts: number; readonly text: TextRule } | undefined,
+): Violation[] {
+  if (parts.length === 0) return [];
+  if (!rule) {
+    const message = 'A post of this type cannot be continued as a thread';
+    return [violation('thread-unsupported', 'thread', 0, parts.length, message)];
+  }
+  return [
+    ...atMost('thread-too-long', 'thread', rule.maxParts, parts.length, 'further parts'),
+    ...parts.flatMap((part, index) => checkText(`thread[${index}]`, part, rule.text)),
+  ];
+}
+
+function checkOptions(options: TargetOptions, rules: Readonly<Record<string, OptionRule>>): Violation[] {
+  const unknown = Object.keys(options).filter((name) => !Object.hasOwn(rules, name));
+  const known = Object.keys(rules).join(', ') || 'none';
+  return [
+    ...unknown.map((name) =>
+      violation('option-unknown', `options.${name}`, known, name, `There is no option ${name} here`),
+    ),
+    ...Object.entries(rules).flatMap(([name, rule]) => checkOption(name, options[name], rule)),
+  ];
+}
+
+function checkOption(name: string, value: OptionValue | undefined, rule: OptionRule): Violation[] {
+  const field = `options.${name}`;
+  if (value === undefined)
+    return rule.isRequired
+      ? [violation('option-missing', field, 1, 0, `${name} is needed: ${rule.description}`)]
+      : [];
+  const wrong = wrongAbout(value, rule);
+  if (wrong === null) return [];
+  const actual = typeof value === 'object' ? value.join(', ') : String(value);
+  return [violation('option-invalid', field, wrong, actual.slice(0, 200), `${name} must be ${wrong}`)];
+}
+
+/** What an option's value should have been; `null` where it is. */
+function wrongAbout(value: OptionValue, rule: OptionRule): string | null {
+  switch (rule.kind) {
+    case 'flag':
+      return typeof value === 'boolean' ? null : 'true or false';
+    case 'choice':
+      return rule.values.some((one) => one === value) ? null : `one of ${rule.values.join(', ')}`;
+    case 'whole-number': {
+      const fits = Number.isInteger(value) && Number(value) >= rule.min && Number(value) <= rule.max;
+      return fits ? null : `a whole number from ${rule.min} to ${rule.max}`;
+    }
+    case 'text': {
+      const matches = typeof value === 'string' && new RegExp(rule.pattern ?? '', 'u').test(value);
+      if (matches && value.length <= rule.maxLength && value !== '') return null;
+      return `text of 1 to ${rule.maxLength} characters${rule.pattern ? ` matching ${rule.pattern}` : ''}`;
+    }
+    case 'texts': {
+      const fits =
+        Array.isArray(value) &&
+        value.length <= rule.maxCount &&
+        value.every((one) => one !== '' && one.length <= rule.maxLength);
+      return fits ? null : `at most ${rule.maxCount} texts of 1 to ${rule.maxLength} characters`;
+    }
+    case 'web-address': {
+      const fits = typeof value === 'string' && value.length <= rule.maxLength && isWebAddress(value);
+      return fits ? null : `a web address of at most ${rule.maxLength} characters`;
+    }
+    default:
+      return unreachable(rule, 'kind of option');
+  }
+}
+
+const isWebAddress = (text: string): boolean =>
+  URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
 
 function checkMedia(media: readonly MediaFacts[], rule: MediaRule | null): Violation[] {
   const minCount = rule?.minCount ?? 0;
@@ -191,17 +257,25 @@ function checkMedia(media: readonly MediaFacts[], rule: MediaRule | null): Viola
   return [
     ...(media.length < minCount ? [violation('too-few-media', 'media', minCount, media.length, tooFew)] : []),
     ...atMost('too-many-media', 'media', rule?.maxCount ?? 0, media.length, 'pieces of media'),
+    ...(rule?.isUniform ? checkUniform(media) : []),
     ...(rule ? media.flatMap((facts, index) => checkItem(facts, rule, `media[${index}]`)) : []),
   ];
 }
 
+function checkUniform(media: readonly MediaFacts[]): Violation[] {
+  const sizes = [...new Set(media.map(({ width, height }) => `${width} x ${height}`))];
+  if (sizes.length <= 1) return [];
+  const message = `All must have one size, these have ${sizes.join(', ')}`;
+  return [violation('dimensions-differ', 'media', 1, sizes.length, message)];
+}
+
 function checkItem(facts: MediaFacts, rule: MediaRule, field: string): Violation[] {
+  const isVideo = facts.contentType.startsWith('video/');
+  const fileRule = isVideo ? rule.video : rule.image;
   return [
-    ...checkFormat(facts, rule, field),
-    ...atMost('file-too-large', field, rule.maxBytes, facts.sizeBytes, 'bytes'),
-    ...atMost('too-many-pixels', field, rule.maxPixels, facts.width * facts.height, 'pixels'),
-    ...atMost('too-many-frames', field, rule.maxFrames, facts.frames ?? 1, 'frames'),
-    ...checkAspectRatio(facts, rule, field),
+    ...(fileRule ? checkFile(facts, fileRule, field) : refuseFormat(facts, acceptedBy(rule), field)),
+    ...(isVideo && rule.video ? checkVideo(facts, rule.video, field) : []),
+    ...(isVideo ? checkCover(facts.cover, rule.cover, `${field}.cover`) : []),
     ...atMost(
       'alt-text-too-long',
       `${field}.altText`,
@@ -212,14 +286,90 @@ function checkItem(facts: MediaFacts, rule: MediaRule, field: string): Violation
   ];
 }
 
-function checkFormat(facts: MediaFacts, rule: MediaRule, field: string): Violation[] {
-  if (rule.contentTypes.includes(facts.contentType)) return [];
-  const limit = rule.contentTypes.join(', ');
-  const message = `${facts.contentType} is not accepted, only ${limit}`;
-  return [violation('format-unsupported', field, limit, facts.contentType, message)];
+const acceptedBy = ({ image, video }: MediaRule): readonly string[] => [
+  ...(image?.contentTypes ?? []),
+  ...(video?.contentTypes ?? []),
+];
+
+function checkFile(facts: MediaFacts, rule: FileRule & Partial<ImageRule>, field: string): Violation[] {
+  return [
+    ...(rule.contentTypes.includes(facts.contentType) ? [] : refuseFormat(facts, rule.contentTypes, field)),
+    ...atMost('file-too-large', field, rule.maxBytes, facts.sizeBytes, 'bytes'),
+    ...atMost('too-many-pixels', field, rule.maxPixels, facts.width * facts.height, 'pixels'),
+    ...atMost('too-many-frames', field, rule.maxFrames ?? null, facts.frames ?? 1, 'frames'),
+    ...checkDimension('width', facts.width, rule.width, field),
+    ...checkDimension('height', facts.height, rule.height, field),
+    ...checkAspectRatio(facts, rule, field),
+  ];
 }
 
-function checkAspectRatio({ width, height }: MediaFacts, rule: MediaRule, field: string): Violation[] {
+function refuseFormat({ contentType }: MediaFacts, accepted: readonly string[], field: string): Violation[] {
+  const limit = accepted.join(', ');
+  const message = `${contentType} is not accepted, only ${limit}`;
+  return [violation('format-unsupported', field, limit, contentType, message)];
+}
+
+function checkDimension(
+  name: 'width' | 'height',
+  pixels: number,
+  range: Partial<Range> | undefined,
+  field: string,
+): Violation[] {
+  if (!range || isWithin(pixels, range)) return [];
+  const limit = `${range.min ?? 1} to ${range.max ?? 'any'} pixels`;
+  return [
+    violation('dimensions', field, limit, pixels, `Its ${name} is ${pixels} pixels, allowed is ${limit}`),
+  ];
+}
+
+function checkVideo(facts: MediaFacts, rule: VideoRule, field: string): Violation[] {
+  const { durationSeconds, frameRate, videoCodec, audioCodec } = facts;
+  return [
+    ...checkRange('duration', field, durationSeconds, rule.durationSeconds, 's', durationToleranceSeconds),
+    ...checkRange('frame-rate', field, frameRate, rule.frameRate, 'pictures a second', frameRateTolerance),
+    ...checkCodec('video', field, videoCodec, rule.videoCodecs),
+    ...checkCodec('audio', field, audioCodec, rule.audioCodecs),
+  ];
+}
+
+function checkRange(
+  code: 'duration' | 'frame-rate',
+  field: string,
+  actual: number | undefined,
+  range: Range | undefined,
+  unit: string,
+  tolerance: number,
+): Violation[] {
+  if (actual === undefined || !range) return [];
+  if (actual >= range.min - tolerance && actual <= range.max + tolerance) return [];
+  const limit = `${range.min} to ${range.max} ${unit}`;
+  const shown = Number(actual.toFixed(2));
+  return [violation(code, field, limit, shown, `${shown} ${unit}, allowed is ${limit}`)];
+}
+
+function checkCodec(
+  track: 'video' | 'audio',
+  field: string,
+  codec: string | undefined,
+  accepted: readonly string[] | undefined,
+): Violation[] {
+  if (codec === undefined || !accepted || accepted.includes(codec)) return [];
+  const limit = accepted.join(', ');
+  return [
+    violation('codec-unsupported', field, limit, codec, `The ${track} is ${codec}, accepted is ${limit}`),
+  ];
+}
+
+function checkCover(cover: MediaFacts['cover'], rule: MediaRule['cover'], field: string): Violation[] {
+  if (!cover) {
+    if (!rule?.isRequired) return [];
+    return [violation('cover-missing', field, 1, 0, 'A video of this type needs a cover picture')];
+  }
+  if (rule) return checkFile(cover, rule.image, field);
+  return [violation('cover-unsupported', field, 0, 1, 'A video of this type takes no cover picture from us')];
+}
+
+function checkAspectRatio({ width, height }: MediaFacts, rule: FileRule, field: string): Violation[] {
   if (!rule.aspectRatio) return [];
   const { min, max } = rule.aspectRatio;
   const ratio = width / height;
@@ -230,6 +380,9 @@ function checkAspectRatio({ width, height }: MediaFacts, rule: MediaRule, field:
     violation('aspect-ratio', field, limit, actual, `${width} x ${height} is ${actual}, allowed is ${limit}`),
   ];
 }
+
+const isWithin = (value: number, { min = 0, max = Number.POSITIVE_INFINITY }: Partial<Range>): boolean =>
+  value >= min && value <= max;
 
 function atMost(
   code: ViolationCode,
@@ -252,37 +405,11 @@ function violation(
   return { code, field, limit, actual, message };
 }
 
-/** Counts `#words` the platforms would link: at least one letter, not in the middle of a word or an address. */
-export function countHashtags(text: string): number {
-  return text.match(/(?<![\p{L}\p{M}\p{N}_&/])[#＃](?=[\p{N}_]*\p{L})[\p{L}\p{M}\p{N}_]+/gu)?.length ?? 0;
-}
-
-/** Counts `@names`; the second half of a mail address is none. */
-export function countMentions(text: string): number {
-  return text.match(/(?<![\w.@/])@[\w][\w.]*/g)?.length ?? 0;
-}
-
 /** A size to design for. */
-export interface BriefFormat {
-  readonly name: 'square' | 'portrait' | 'landscape';
-  readonly width: number;
-  readonly height: number;
+export interface BriefFormat extends DesignSize {
   readonly contentTypes: readonly string[];
   readonly maxBytes: number | null;
 }
-
-const sizes: Readonly<Record<Platform, readonly Pick<BriefFormat, 'name' | 'width' | 'height'>[]>> = {
-  linkedin: [
-    { name: 'square', width: 1_200, height: 1_200 },
-    { name: 'landscape', width: 1_200, height: 627 },
-    { name: 'portrait', width: 1_080, height: 1_350 },
-  ],
-  instagram: [
-    { name: 'portrait', width: 1_080, height: 1_350 },
-    { name: 'square', width: 1_080, height: 1_080 },
-    { name: 'landscape', width: 1_080, height: 566 },
-  ],
-};
 
 /**
  * The recommended sizes in pixels for a designer's brief, best first; empty where the type carries no media or is not
@@ -291,6 +418,13 @@ const sizes: Readonly<Record<Platform, readonly Pick<BriefFormat, 'name' | 'widt
 export function briefFormats(platform: Platform, type: PostType): BriefFormat[] {
   const rule = ruleFor(platform, type);
   if (!rule.isSupported || !rule.media) return [];
-  const { contentTypes, maxBytes } = rule.media;
-  return sizes[platform].map((size) => ({ ...size, contentTypes, maxBytes }));
+  const file = rule.media.image ?? rule.media.video!;
+  return platformRules[platform].sizes
+    .filter((size) => fits(size, file))
+    .map((size) => ({ ...size, contentTypes: acceptedBy(rule.media!), maxBytes: file.maxBytes }));
+}
+
+function fits({ width, height }: DesignSize, rule: FileRule): boolean {
+  const facts = { contentType: rule.contentTypes[0]!, sizeBytes: 0, width, height };
+  return checkFile(facts, rule, '').length === 0;
 }

@@ -3,12 +3,7 @@
 export const postTypes = ['TEXT_ONLY', 'SINGLE_IMAGE', 'CAROUSEL', 'VIDEO', 'STORY', 'REEL'] as const;
 export type PostType = (typeof postTypes)[number];
 
-export const platforms = ['linkedin', 'instagram'] as const;
-export type Platform = (typeof platforms)[number];
-
-/** What kind of account a profile stands for; it decides what the platform lets us read back. */
-export const accountKinds = ['member', 'organization', 'business'] as const;
-export type AccountKind = (typeof accountKinds)[number];
+export { type AccountKind, accountKinds, type Platform, platforms } from './platforms/index.ts';
 
 export const roles = [
   'super_admin',

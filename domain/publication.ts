@@ -56,6 +56,8 @@ export type PublicationEvent =
   | { readonly kind: 'failed'; readonly meaning: CommitMeaning }
   | { readonly kind: 'sender-lost' }
   | { readonly kind: 'found' }
+  /** The platform took it, and refused it for good afterwards. */
+  | { readonly kind: 'found-refused' }
   | { readonly kind: 'absent'; readonly proof: 'single-use-handle' | 'read' }
   | { readonly kind: 'cannot-tell'; readonly final: boolean }
   /** A person has looked at the platform. */
@@ -111,6 +113,8 @@ export function movePublication(row: PublicationFacts | null, event: Publication
       return row?.state === 'SENDING' ? to('UNKNOWN', row.fence) : late(row, 'not-sending');
     case 'found':
       return row?.state === 'UNKNOWN' ? to('PUBLISHED', row.fence) : late(row, 'not-unknown');
+    case 'found-refused':
+      return row?.state === 'UNKNOWN' ? to('REFUSED', row.fence) : late(row, 'not-unknown');
     case 'absent':
       return absent(row, event.proof);
     case 'cannot-tell':

@@ -1,28 +1,18 @@
-import type { Platform } from './post.ts';
+import { platformRules } from './platforms/index.ts';
+import type { PlatformRates, Rate } from './platforms/rules.ts';
+import { type Platform, platforms } from './post.ts';
 
-/** A token bucket: `perMinute` tokens flow in, `burst` fit. Each commit takes one. */
-export interface Rate {
-  readonly perMinute: number;
-  readonly burst: number;
-}
-
-/** What a platform is sent at most: by a tenant's application there, and by one of its profiles. `null`: no bound. */
-export interface PlatformRates {
-  readonly app: Rate | null;
-  readonly profile: Rate | null;
-}
 export type Rates = Readonly<Record<Platform, PlatformRates>>;
 
 /**
- * Neither platform documents a rate per second; their daily caps are another matter. These keep a burst of one profile
- * from looking like abuse (accounts have been flagged for eighteen posts at once) and one tenant's stampede from
- * taking every sender. Tokens are taken when a target is armed, up to twenty seconds out of the order of the due times: a
- * burst takes longer than that to flow in, or a later post that was armed first would make an earlier one late.
+ * Where a platform documents no rate, these keep a burst of one profile from looking like abuse (accounts have been
+ * flagged for eighteen posts at once) and one tenant's stampede from taking every sender. Tokens are taken when a target
+ * is armed, up to twenty seconds out of the order of the due times: a burst takes longer than that to flow in, or a later
+ * post that was armed first would make an earlier one late.
  */
-export const defaultRates: Rates = {
-  linkedin: { app: { perMinute: 6_000, burst: 2_500 }, profile: { perMinute: 30, burst: 12 } },
-  instagram: { app: { perMinute: 6_000, burst: 2_500 }, profile: { perMinute: 30, burst: 12 } },
-};
+export const defaultRates = Object.fromEntries(
+  platforms.map((platform) => [platform, platformRules[platform].rates]),
+) as Rates;
 
 /** A bucket as the statement that takes its token needs it. */
 export interface Bucket {

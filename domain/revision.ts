@@ -7,15 +7,30 @@ export interface RevisionMedia {
   readonly mediaId: string;
   readonly sha256: string;
   readonly altText: string | null;
+  /** The picture shown before a video plays. */
+  readonly cover?: { readonly mediaId: string; readonly sha256: string };
 }
 
-export interface RevisionTarget {
+/** What a target says besides its copy; each left out where it says nothing. */
+export interface TargetTexts {
+  readonly title?: string;
+  /** Without their `#`; they follow the copy. */
+  readonly hashtags?: readonly string[];
+  /** A comment of our own right below the post. */
+  readonly firstComment?: string;
+  /** Further parts of a thread, in their order. */
+  readonly thread?: readonly string[];
+}
+
+export interface RevisionTarget extends TargetTexts {
   readonly targetId: string;
   readonly profileId: string;
   /** Copy for this target alone; `null` takes the base copy. */
   readonly copy: string | null;
   /** What it is on this platform, e.g. a single image of a carousel; left out, the post's own type. */
   readonly type?: PostType;
+  /** What only this platform knows; left out where there is none. */
+  readonly options?: Readonly<Record<string, string | number | boolean | readonly string[]>>;
 }
 
 /** Everything a revision says. Immutable once stored; whoever approves, approves its hashes. */
@@ -27,32 +42,72 @@ export interface RevisionContent {
 }
 
 export interface RevisionHashes {
-  /** All copy that will be public. Alt texts come with the media and belong to the design. */
+  /** All text that will be public. Alt texts come with the media and belong to the design. */
   readonly contentHash: string;
-  /** Media by the SHA-256 of their bytes, order, alt text, and the types. */
+  /** Media by the SHA-256 of their bytes, order, alt text, covers, and the types. */
   readonly designHash: string;
-  /** Both, and the targets. */
+  /** Both, the targets and their options. */
   readonly publishHash: string;
 }
 
 /** Hashes a revision. Canonical JSON (RFC 8785), SHA-256, hex: equal content gives equal hashes on every machine. */
 export function hashRevision(content: RevisionContent): RevisionHashes {
+  const targets = sortedTargets(content);
   const contentHash = hashOf({
     copy: content.copy,
-    overrides: sortedTargets(content).map((target) => [target.targetId, target.copy]),
+    overrides: targets.map((target) => [target.targetId, target.copy]),
+    ...whereAny('texts', targets, textsOf),
   });
-  const typed = sortedTargets(content).filter((target) => target.type);
   const designHash = hashOf({
     type: content.type,
     media: content.media.map((item) => [item.sha256, item.altText]),
-    ...(typed.length > 0 && { types: typed.map((target) => [target.targetId, target.type]) }),
+    ...whereAny('types', targets, ({ type }) => type),
+    ...(content.media.some(({ cover }) => cover) && {
+      covers: content.media.map(({ cover }) => cover?.sha256 ?? null),
+    }),
   });
   const publishHash = hashOf({
     contentHash,
     designHash,
-    targets: sortedTargets(content).map((target) => [target.targetId, target.profileId]),
+    targets: targets.map((target) => [target.targetId, target.profileId]),
+    ...whereAny('options', targets, ({ options }) => options),
   });
   return { contentHash, designHash, publishHash };
+}
+
+/** Named only where a target has any: what says nothing of it has the hash it always had. */
+function whereAny(
+  name: string,
+  targets: readonly RevisionTarget[],
+  read: (target: RevisionTarget) => unknown,
+): Record<string, unknown> {
+  const saying = targets.filter((target) => read(target) !== undefined);
+  return saying.length === 0 ? {} : { [name]: saying.map((target) => [target.targetId, read(target)]) };
+}
+
+/** What a target says besides its copy; `undefined` where that is nothing. */
+export function textsOf({
+  title,
+  hashtags,
+  firstComment,
+  thread,
+}: { readonly [Name in keyof TargetTexts]?: TargetTexts[Name] | undefined }): TargetTexts | undefined {
+  const texts = {
+    ...(title !== undefined && { title }),
+    ...(hashtags !== undefined && { hashtags }),
+    ...(firstComment !== undefined && { firstComment }),
+    ...(thread !== undefined && { thread }),
+  };
+  return Object.keys(texts).length === 0 ? undefined : texts;
+}
+
+/** What a target's followers read: its copy, or the post's, and its hashtags. */
+export function publicText(
+  { copy, hashtags }: Pick<RevisionTarget, 'copy' | 'hashtags'>,
+  baseCopy: string,
+): string {
+  const text = copy ?? baseCopy;
+  return hashtags?.length ? `${text}\n\n${hashtags.map((tag) => `#${tag}`).join(' ')}` : text;
 }
 
 export interface Fingerprint {
@@ -66,7 +121,11 @@ export interface Fingerprint {
  */
 export function fingerprintsOf(content: RevisionContent): Fingerprint[] {
   return content.targets.flatMap((target) => {
-    const text = (target.copy ?? content.copy).normalize('NFC').replace(/\s+/gu, ' ').trim();
+    const text = [target.title ?? '', publicText(target, content.copy)]
+      .join(' ')
+      .normalize('NFC')
+      .replace(/\s+/gu, ' ')
+      .trim();
     const media = mediaShown(target.type ?? content.type, content.media).map(({ sha256 }) => sha256);
     if (text === '' && media.length === 0) return [];
     return [{ profileId: target.profileId, fingerprint: hashOf({ text, media }) }];

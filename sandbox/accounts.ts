@@ -1,18 +1,12 @@
 import { z } from 'zod';
+import { type Platform, platforms, sandboxPlatforms } from './platforms/index.ts';
 import type { StateJournal, StateRecord } from './state.ts';
-
-export const platforms = ['linkedin', 'instagram'] as const;
-export type Platform = (typeof platforms)[number];
-
-const memberScopes = ['openid', 'profile', 'w_member_social'];
-const organizationScopes = ['openid', 'profile', 'w_organization_social', 'r_organization_social'];
-const businessScopes = ['instagram_business_basic', 'instagram_business_content_publish'];
 
 /** What `POST /_control/accounts` takes. The token is the sandbox's own: never register a real one. */
 export const accountInputSchema = z
   .strictObject({
     platform: z.enum(platforms),
-    kind: z.enum(['member', 'organization', 'business']),
+    kind: z.string().min(1),
     externalId: z.string().min(1),
     name: z.string().min(1),
     token: z.string().min(1),
@@ -23,11 +17,11 @@ export const accountInputSchema = z
     expiresAt: z.iso.datetime({ offset: true }).optional(),
   })
   .superRefine((account, context) => {
-    const expected = expectedId(account.platform, account.kind);
-    if (!expected) {
+    const kind = kindOf(account);
+    if (!kind) {
       context.addIssue(`${account.platform} has no accounts of kind ${account.kind}`);
-    } else if (!expected.test(account.externalId)) {
-      context.addIssue(`externalId of a ${account.platform} ${account.kind} must match ${expected}`);
+    } else if (!kind.id.test(account.externalId)) {
+      context.addIssue(`externalId of a ${account.platform} ${account.kind} must match ${kind.id}`);
     }
   });
 
@@ -53,7 +47,7 @@ export function createAccounts(records: readonly StateRecord[], journal: StateJo
   }
   return {
     async put(input) {
-      const account = { ...input, scopes: input.scopes ?? defaultScopes(input.kind) };
+      const account = { ...input, scopes: input.scopes ?? [...(kindOf(input)?.scopes ?? [])] };
       await journal.append({ kind: 'account', account });
       accounts.set(keyOf(account.platform, account.externalId), account);
       return account;
@@ -72,28 +66,5 @@ export function describeAccount(account: Account): Omit<Account, 'token'> {
   return described;
 }
 
-function defaultScopes(kind: Account['kind']): string[] {
-  switch (kind) {
-    case 'member':
-      return [...memberScopes];
-    case 'organization':
-      return [...organizationScopes];
-    case 'business':
-      return [...businessScopes];
-    default:
-      throw new Error(`Unknown kind of account: ${kind satisfies never}`);
-  }
-}
-
-function expectedId(platform: Platform, kind: Account['kind']): RegExp | undefined {
-  switch (`${platform} ${kind}`) {
-    case 'linkedin member':
-      return /^urn:li:person:[A-Za-z0-9_-]+$/;
-    case 'linkedin organization':
-      return /^urn:li:organization:[A-Za-z0-9_-]+$/;
-    case 'instagram business':
-      return /^\d+$/;
-    default:
-      return undefined;
-  }
-}
+const kindOf = ({ platform, kind }: { platform: Platform; kind: string }) =>
+  Object.hasOwn(sandboxPlatforms[platform].kinds, kind) ? sandboxPlatforms[platform].kinds[kind] : undefined;

@@ -4,7 +4,7 @@ import type { Ledger } from './ledger.ts';
 import type { MediaStore } from './media.ts';
 import type { RequestLog } from './requests.ts';
 import type { SettingsStore } from './settings.ts';
-import type { StateJournal, StateRecord } from './state.ts';
+import type { Shelf } from './state.ts';
 
 /** What the parts of one running sandbox share. */
 export interface SandboxContext {
@@ -18,9 +18,8 @@ export interface SandboxContext {
   requests: RequestLog;
   ledger: Ledger;
   media: MediaStore;
-  state: StateJournal;
-  /** What `state.jsonl` held at the start. */
-  restored: readonly StateRecord[];
+  /** What a platform keeps besides the ledger; each name is opened once. */
+  shelf<Thing>(name: string): Shelf<Thing>;
   /** Aborted by a reset and by a stop; whoever waits gives up without effect. */
   halted(): AbortSignal;
   /** Runs one piece of work at a time per key, so that a check and its write are one step. */

@@ -2,8 +2,9 @@ import { type NextFunction, type Request, type Response, Router } from 'express'
 import { z } from 'zod';
 import { accountInputSchema, describeAccount } from './accounts.ts';
 import type { SandboxContext } from './context.ts';
-import { faultInputSchema, faultKinds, operationNames } from './faults.ts';
+import { faultInputSchema, faultKinds } from './faults.ts';
 import { describePost } from './ledger.ts';
+import { operationNames } from './platforms/index.ts';
 import { settingsPatchSchema } from './settings.ts';
 
 const ledgerQuerySchema = z.object({

@@ -1,26 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { type Platform, platforms } from './accounts.ts';
-
-/** Every call a fault can be scripted for. */
-export const operationNames = [
-  'linkedin.images.initialize',
-  'linkedin.images.upload',
-  'linkedin.images.get',
-  'linkedin.posts.create',
-  'linkedin.posts.find',
-  'linkedin.posts.get',
-  'linkedin.posts.delete',
-  'linkedin.userinfo',
-  'instagram.media.create',
-  'instagram.container.status',
-  'instagram.media_publish',
-  'instagram.media.get',
-  'instagram.media.list',
-  'instagram.content_publishing_limit',
-  'instagram.account.get',
-] as const;
-export type OperationName = (typeof operationNames)[number];
+import {
+  type OperationName,
+  operationNames,
+  type Platform,
+  platforms,
+  sandboxPlatforms,
+} from './platforms/index.ts';
 
 /** What can go wrong. README.md says what each does. */
 export const faultKinds = [
@@ -42,18 +28,20 @@ export const faultKinds = [
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
-const processingOperations: Partial<Record<FaultKind, OperationName[]>> = {
-  'slow-container': ['instagram.media.create'],
-  'slow-upload-processing': ['linkedin.images.upload'],
-  'failed-processing': ['instagram.media.create', 'linkedin.images.upload'],
-};
+const processingKinds = ['slow-container', 'slow-upload-processing', 'failed-processing'] as const;
+const isProcessing = (kind: FaultKind): boolean => processingKinds.some((one) => one === kind);
+
+/** The calls that a fault of processing goes with, on every platform. */
+const processingOperations = (kind: FaultKind): string[] =>
+  platforms.flatMap((platform) => sandboxPlatforms[platform].processing[kind] ?? []);
+
 const kindsWithTime: FaultKind[] = ['delay', 'slow-container', 'slow-upload-processing'];
 
 /** What `POST /_control/faults` takes. */
 export const faultInputSchema = z
   .strictObject({
     platform: z.enum(platforms).optional(),
-    operation: z.enum(operationNames),
+    operation: z.enum(operationNames as [OperationName, ...OperationName[]]),
     /** Default: every account. */
     externalId: z.string().optional(),
     kind: z.enum(faultKinds),
@@ -76,8 +64,8 @@ export const faultInputSchema = z
     if (platform && !operation.startsWith(`${platform}.`)) {
       context.addIssue(`${operation} is no operation of ${platform}`);
     }
-    const allowed = processingOperations[kind];
-    if (allowed && !allowed.includes(operation)) {
+    const allowed = processingOperations(kind);
+    if (isProcessing(kind) && !allowed.includes(operation)) {
       context.addIssue(`${kind} goes with ${allowed.join(' or ')}, not with ${operation}`);
     }
     if (kindsWithTime.includes(kind) && ms === undefined) context.addIssue(`${kind} needs ms`);

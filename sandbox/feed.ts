@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { type Response, Router } from 'express';
-import { type Platform, platforms } from './accounts.ts';
 import type { SandboxContext } from './context.ts';
 import { describePost, type LedgerEntry } from './ledger.ts';
 import { sniffContentType } from './media.ts';
+import { type Platform, platforms, sandboxPlatforms } from './platforms/index.ts';
 
 const maxCards = 100;
 const refreshSeconds = 5;
-const platformNames: Record<Platform, string> = { linkedin: 'LinkedIn', instagram: 'Instagram' };
 
 /** The pages that show what went live, and the pictures in them. */
 export function createFeed(context: SandboxContext): Router {
@@ -43,21 +42,6 @@ export function createFeed(context: SandboxContext): Router {
     sendCard(response, post && describe(post));
   });
 
-  /** Where Instagram's permalinks lead. */
-  feed.get('/p/:shortcode', (request, response) => {
-    const { shortcode } = request.params;
-    const post = context.ledger
-      .list({ platform: 'instagram' })
-      .find((entry) => entry.shortcode === shortcode);
-    sendCard(response, post && describe(post));
-  });
-
-  /** Where LinkedIn's permalinks lead, for a client that puts this address in place of LinkedIn's. */
-  feed.get('/feed/update/:urn', (request, response) => {
-    const post = context.ledger.findByPublicId('linkedin', request.params.urn);
-    sendCard(response, post && describe(post));
-  });
-
   feed.get('/media/:sha256', async (request, response) => {
     const bytes = await context.media.read(request.params.sha256);
     if (!bytes) {
@@ -72,6 +56,13 @@ export function createFeed(context: SandboxContext): Router {
     });
     response.send(bytes);
   });
+  /** Where the platforms' permalinks lead. */
+  feed.get('/{*path}', (request, response, next) => {
+    const address = `${context.publicUrl}${request.originalUrl}`;
+    const post = context.ledger.list().find((entry) => describe(entry).permalink === address);
+    if (post) sendCard(response, describe(post));
+    else next();
+  });
   return feed;
 }
 
@@ -82,7 +73,7 @@ function readPlatform(value: unknown): Platform | undefined {
 function sendCard(response: Response, entry: LedgerEntry | undefined): void {
   if (entry) {
     sendPage(response, {
-      title: `${entry.accountName} on ${platformNames[entry.platform]}`,
+      title: `${entry.accountName} on ${sandboxPlatforms[entry.platform].name}`,
       body: renderCard(entry),
     });
   } else {
@@ -124,14 +115,14 @@ ${page.body}
 function renderFilter(current: Platform | undefined): string {
   const links = [undefined, ...platforms].map((platform) => {
     const here = platform === current ? ' aria-current="page"' : '';
-    const label = platform ? platformNames[platform] : 'All';
+    const label = platform ? sandboxPlatforms[platform].name : 'All';
     return `<a href="/${platform ? `?platform=${platform}` : ''}"${here}>${label}</a>`;
   });
   return `<nav>${links.join(' ')}</nav>`;
 }
 
 function renderEmpty(platform: Platform | undefined): string {
-  return `<p class="empty">Nothing has gone live${platform ? ` on ${platformNames[platform]}` : ''} yet.</p>`;
+  return `<p class="empty">Nothing has gone live${platform ? ` on ${sandboxPlatforms[platform].name}` : ''} yet.</p>`;
 }
 
 function renderCard(entry: LedgerEntry): string {
@@ -150,7 +141,7 @@ function renderCard(entry: LedgerEntry): string {
     ],
   ];
   return `<article${entry.removedAt ? ' class="removed"' : ''}>
-<h2><span class="platform">${platformNames[entry.platform]}</span> ${escapeHtml(entry.accountName)}</h2>
+<h2><span class="platform">${sandboxPlatforms[entry.platform].name}</span> ${escapeHtml(entry.accountName)}</h2>
 ${pictures.length > 0 ? `<div class="pictures">${pictures.join('')}</div>` : ''}
 ${entry.text === '' ? '' : `<p class="copy" dir="auto">${escapeHtml(entry.text)}</p>`}
 <dl>${facts.map(([term, value]) => `<div><dt>${term}</dt><dd>${value}</dd></div>`).join('')}</dl>

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { Platform } from './accounts.ts';
 import { openJournal } from './journal.ts';
 import type { StoredMedia } from './media.ts';
+import { type Platform, sandboxPlatforms } from './platforms/index.ts';
 
-export type PostType = 'TEXT_ONLY' | 'SINGLE_IMAGE' | 'CAROUSEL';
+export type PostType = 'TEXT_ONLY' | 'SINGLE_IMAGE' | 'CAROUSEL' | 'VIDEO' | 'STORY' | 'REEL' | 'REPLY';
 
 /** One post that went live, as it is written to `ledger.jsonl`. */
 export interface LedgerPost {
@@ -30,8 +30,12 @@ export interface LedgerPost {
   rawBody: string;
   /** What the post was made from and can be made from only once: an Instagram container. */
   handle?: string;
-  /** Instagram: the last part of its permalink. */
+  /** The last part of its permalink, where that is not the id. */
   shortcode?: string;
+  /** Where the platform has titles. */
+  title?: string;
+  /** What it answers: the `publicId` of another post. */
+  parentId?: string;
   /** LinkedIn: the parts a read of the post returns, and what tells a duplicate. */
   content?: unknown;
   visibility?: string;
@@ -139,17 +143,5 @@ export function describePost(post: LedgerPost, publicUrl: string): LedgerEntry {
   };
 }
 
-/**
- * LinkedIn's clients compute the permalink, so it names LinkedIn; Instagram's is told by the platform, so it names the
- * sandbox and can be opened.
- */
-export function permalinkOf(post: LedgerPost, publicUrl: string): string {
-  switch (post.platform) {
-    case 'linkedin':
-      return `https://www.linkedin.com/feed/update/${post.publicId}`;
-    case 'instagram':
-      return `${publicUrl}/p/${post.shortcode}/`;
-    default:
-      throw new Error(`Unknown platform: ${post.platform satisfies never}`);
-  }
-}
+export const permalinkOf = (post: LedgerPost, publicUrl: string): string =>
+  sandboxPlatforms[post.platform].permalinkOf(post, publicUrl);

@@ -1,9 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { appendFile, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 
-/** A picture a platform has taken in; its bytes are kept under their hash. */
+/** A picture or video that a platform has taken in; its bytes are kept under their hash. */
 export interface StoredMedia {
   sha256: string;
   contentType: string;
@@ -22,7 +23,18 @@ export interface MediaStore {
   /** Keeps the bytes; they are on the disk when it resolves. */
   put(bytes: Buffer, contentType: string): Promise<StoredMedia>;
   read(sha256: string): Promise<Buffer | undefined>;
+  /** A file that arrives in parts, by a name that is its own; what is there already stays. */
+  upload(name: string): MediaUpload;
   clear(): Promise<void>;
+}
+
+export interface MediaUpload {
+  /** How many bytes have come. */
+  size(): Promise<number>;
+  /** Adds bytes at the end. */
+  append(bytes: Uint8Array): Promise<void>;
+  /** Keeps what has come under its hash, like `put`. */
+  finish(contentType: string): Promise<StoredMedia>;
 }
 
 export async function openMedia(directory: string): Promise<MediaStore> {
@@ -43,10 +55,25 @@ export async function openMedia(directory: string): Promise<MediaStore> {
     },
     async read(sha256) {
       if (!/^[0-9a-f]{64}$/.test(sha256)) return undefined;
-      return readFile(join(directory, sha256)).catch((error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT') return undefined;
-        throw error;
-      });
+      return readFile(join(directory, sha256)).catch(noFile(undefined));
+    },
+    upload(name) {
+      const path = join(directory, `.upload-${sha256Of(name)}`);
+      return {
+        size: () => stat(path).then(({ size }) => size, noFile(0)),
+        append: (bytes) => appendFile(path, bytes, { mode: 0o600 }),
+        async finish(contentType) {
+          const hash = createHash('sha256');
+          let bytes = 0;
+          for await (const chunk of createReadStream(path)) {
+            hash.update(chunk);
+            bytes += chunk.length;
+          }
+          const sha256 = hash.digest('hex');
+          await rename(path, join(directory, sha256));
+          return { sha256, contentType, bytes };
+        },
+      };
     },
     async clear() {
       await rm(directory, { recursive: true, force: true });
@@ -54,6 +81,13 @@ export async function openMedia(directory: string): Promise<MediaStore> {
     },
   };
 }
+
+const noFile =
+  <Value>(value: Value) =>
+  (error: NodeJS.ErrnoException): Value => {
+    if (error.code === 'ENOENT') return value;
+    throw error;
+  };
 
 export function sha256Of(bytes: Buffer | string): string {
   return createHash('sha256').update(bytes).digest('hex');

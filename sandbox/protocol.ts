@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Busboy, type BusboyHeaders } from '@fastify/busboy';
 import type { Express, Request, Response } from 'express';
-import type { Account, Platform } from './accounts.ts';
+import type { Account } from './accounts.ts';
 import type { SandboxContext } from './context.ts';
-import type { Fault, OperationName } from './faults.ts';
+import type { Fault } from './faults.ts';
 import { sha256Of } from './media.ts';
+import type { OperationName, Platform } from './platforms/index.ts';
 import { type RequestRecord, redactHeaders, redactText } from './requests.ts';
 
 /** A platform call, after its body has arrived completely. */
@@ -22,6 +26,8 @@ export interface Call {
   body: Buffer;
   /** The body as JSON; undefined if it is none. */
   json: unknown;
+  /** The body as it arrives, for an operation that `isStreamed`. */
+  stream: Readable;
   receivedAt: Date;
   /** Whom the token speaks for; filled by `authenticate`. */
   accounts: Account[];
@@ -49,8 +55,12 @@ export class Refusal extends Error {
 export interface Operation {
   /** A function where the path alone does not tell the operations apart. */
   name: OperationName | ((call: Call) => OperationName);
-  method: 'get' | 'post' | 'put' | 'delete';
+  method: 'get' | 'post' | 'put' | 'patch' | 'delete';
   path: string;
+  /** It takes no token: the address it was given is all that is needed. */
+  isOpen?: true;
+  /** Its body is too large to be held: `call.stream` has it, and `call.body` nothing. */
+  isStreamed?: true;
   /** The account it concerns, for faults and the log. */
   subject(call: Call): string | undefined;
   handle(call: Call): Promise<Reply> | Reply;
@@ -76,14 +86,28 @@ export interface PlatformProtocol {
   commonHeaders(call: Call): Record<string, string>;
 }
 
+/** Serves the operations that read their bodies themselves; mounted before any body is read. */
+export function mountStreamed(app: Express, context: SandboxContext, protocol: PlatformProtocol): void {
+  mount(app, context, protocol, ({ isStreamed }) => isStreamed === true);
+}
+
 /** Serves a platform's operations, with scripted faults around each. */
 export function mountPlatform(app: Express, context: SandboxContext, protocol: PlatformProtocol): void {
-  for (const operation of protocol.operations) {
+  mount(app, context, protocol, ({ isStreamed }) => !isStreamed);
+  app.use(protocol.basePath, (request, response) => serve(context, protocol, undefined, request, response));
+}
+
+function mount(
+  app: Express,
+  context: SandboxContext,
+  protocol: PlatformProtocol,
+  isIncluded: (operation: Operation) => boolean,
+): void {
+  for (const operation of protocol.operations.filter(isIncluded)) {
     app[operation.method](protocol.basePath + operation.path, (request, response) =>
       serve(context, protocol, operation, request, response),
     );
   }
-  app.use(protocol.basePath, (request, response) => serve(context, protocol, undefined, request, response));
 }
 
 type Answered = NonNullable<RequestRecord['answered']>;
@@ -134,7 +158,7 @@ async function carryOut(
   const halted = context.halted();
   let fault: Fault | undefined;
   try {
-    call.accounts = protocol.authenticate(call);
+    if (!operation?.isOpen) call.accounts = protocol.authenticate(call);
     if (!operation) return { outcome: protocol.unknownPath(call) };
     const name = typeof operation.name === 'function' ? operation.name(call) : operation.name;
     record.operation = name;
@@ -288,6 +312,7 @@ function readCall(context: SandboxContext, request: Request): Call {
     headers: request.headers,
     body,
     json: parseJson(body),
+    stream: request,
     receivedAt: context.now(),
     accounts: [],
   };
@@ -332,4 +357,25 @@ export function asObject(value: unknown): Record<string, unknown> {
 export function stringAt(value: unknown, name: string): string | undefined {
   const member = asObject(value)[name];
   return typeof member === 'string' ? member : undefined;
+}
+
+/** The fields of a form that was sent as `application/x-www-form-urlencoded`. */
+export const formOf = (call: Call): URLSearchParams => new URLSearchParams(call.body.toString('utf8'));
+
+/** Fields and files of a `multipart/form-data` body: fields as they come, each file handed on as it arrives. */
+export async function readMultipart(
+  call: Call,
+  takeFile: (file: { field: string; name: string; contentType: string }, bytes: Readable) => Promise<void>,
+): Promise<ReadonlyMap<string, string>> {
+  const fields = new Map<string, string>();
+  const taken: Promise<void>[] = [];
+  const parser = new Busboy({ headers: call.headers as BusboyHeaders, limits: { fieldSize: 1_048_576 } });
+  parser.on('field', (name, value) => void fields.set(name, value));
+  parser.on('file', (field, bytes, name, _encoding, contentType) => {
+    taken.push(takeFile({ field, name, contentType }, bytes));
+  });
+  const source = call.body.length > 0 ? Readable.from([call.body]) : call.stream;
+  await pipeline(source, parser);
+  await Promise.all(taken);
+  return fields;
 }

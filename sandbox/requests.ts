@@ -1,5 +1,4 @@
-import type { Platform } from './accounts.ts';
-import type { OperationName } from './faults.ts';
+import type { OperationName, Platform } from './platforms/index.ts';
 
 /** One call of a platform's API, for tests and for people who wonder what an adapter sent. */
 export interface RequestRecord {

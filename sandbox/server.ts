@@ -9,15 +9,14 @@ import { createSerializer, type SandboxContext } from './context.ts';
 import { createControl } from './control.ts';
 import { createFaults } from './faults.ts';
 import { createFeed } from './feed.ts';
-import { createInstagram } from './instagram.ts';
 import { openJournal } from './journal.ts';
 import { openLedger } from './ledger.ts';
-import { createLinkedIn } from './linkedin.ts';
 import { openMedia } from './media.ts';
-import { mountPlatform } from './protocol.ts';
+import { platforms, sandboxPlatforms } from './platforms/index.ts';
+import { mountPlatform, mountStreamed } from './protocol.ts';
 import { createRequestLog } from './requests.ts';
 import { createSettings } from './settings.ts';
-import type { StateRecord } from './state.ts';
+import { openShelf, type StateRecord } from './state.ts';
 
 export interface SandboxOptions {
   /** 0 takes a free port. */
@@ -45,8 +44,7 @@ const maxBodySize = '64mb';
 
 /**
  * Starts the sandbox: platforms that speak their real protocols over HTTP, a ledger of what went live on them, faults
- * by script, and a page that shows the posts. LinkedIn is at `/linkedin`, Instagram's Graph API at `/instagram/vNN.N`,
- * the control routes at `/_control`, the feed at `/`. Throws if the port is taken or the state directory is damaged.
+ * by script, and a page that shows the posts. Each platform is at its own name, e.g. `/linkedin`, the control routes at `/_control`, the feed at `/`. Throws if the port is taken or the state directory is damaged.
  */
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const stateDir = options.stateDir ?? (await mkdtemp(join(tmpdir(), 'gatepost-sandbox-')));
@@ -62,33 +60,31 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     requests: createRequestLog(),
     ledger: await openLedger(join(stateDir, 'ledger.jsonl')),
     media: await openMedia(join(stateDir, 'media')),
-    state,
-    restored,
+    shelf: (name) => openShelf(name, restored, state),
     halted: () => halting.signal,
     serialize: createSerializer(),
   };
-  const linkedin = createLinkedIn(context);
-  const instagram = createInstagram(context);
+  const running = platforms.map((platform) => sandboxPlatforms[platform].create(context));
 
   async function reset(): Promise<void> {
     halting.abort();
     halting = new AbortController();
-    for (const store of [linkedin, instagram, context.accounts, context.settings]) store.clear();
+    for (const store of [...running, context.accounts, context.settings]) store.clear();
     context.faults.clear();
     context.requests.clear();
-    await Promise.all([context.ledger.clear(), context.state.reset(), context.media.clear()]);
+    await Promise.all([context.ledger.clear(), state.reset(), context.media.clear()]);
   }
 
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
+  for (const platform of running) mountStreamed(app, context, platform);
   app.use(express.raw({ type: () => true, limit: maxBodySize }));
   app.get('/healthz', (_request, response) => {
     response.json({ status: 'ok' });
   });
   app.use('/_control', createControl(context, reset));
-  mountPlatform(app, context, linkedin);
-  mountPlatform(app, context, instagram);
+  for (const platform of running) mountPlatform(app, context, platform);
   app.use(createFeed(context));
   app.use(answerError);
 
@@ -97,7 +93,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   server.keepAliveTimeout = 75_000;
   const address = await listen(server, options.port, options.host ?? '127.0.0.1');
   context.publicUrl = (options.publicUrl ?? urlOf(address)).replace(/\/+$/, '');
-  instagram.resume();
+  for (const platform of running) platform.resume?.();
 
   let stopped: Promise<void> | undefined;
   async function stop(): Promise<void> {
@@ -105,7 +101,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.closeAllConnections();
     await closed;
-    await Promise.all([context.ledger.close(), context.state.close()]);
+    await Promise.all([context.ledger.close(), state.close()]);
     if (!options.stateDir) await rm(stateDir, { recursive: true, force: true });
   }
   return {

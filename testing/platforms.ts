@@ -1,11 +1,13 @@
-import type { Fault, FaultInput, FaultKind, OperationName } from '../sandbox/faults.ts';
+import type { Fault, FaultInput, FaultKind } from '../sandbox/faults.ts';
 import type { LedgerEntry } from '../sandbox/ledger.ts';
+import type { OperationName } from '../sandbox/platforms/index.ts';
 import type { RequestRecord } from '../sandbox/requests.ts';
 import type { Sandbox } from '../sandbox/server.ts';
 import type { Settings } from '../sandbox/settings.ts';
 import type { Control, Profile } from './profiles.ts';
 
-export type { FaultKind, OperationName } from '../sandbox/faults.ts';
+export type { FaultKind } from '../sandbox/faults.ts';
+export type { OperationName } from '../sandbox/platforms/index.ts';
 
 /** The rest of a fault: how often, after how many calls, and what its kind takes. */
 export interface FaultOptions

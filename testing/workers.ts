@@ -2,8 +2,9 @@ import { Worker } from '@temporalio/worker';
 import { createDatabaseClock } from '../activities/clock.ts';
 import type { ActivityDependencies } from '../activities/dependencies.ts';
 import { createActivities } from '../activities/index.ts';
+import type { Timings } from '../adapters/platforms/definition.ts';
 import { createPlatformFetch } from '../adapters/platforms/platform-fetch.ts';
-import { createRegistry, liveEndpoints } from '../adapters/platforms/registry.ts';
+import { createRegistry, liveEndpoints, sandboxEndpoints } from '../adapters/platforms/registry.ts';
 import { createRunDirectory } from '../cli/run-directory.ts';
 import { defaultRates } from '../domain/rates.ts';
 import { mainTaskQueue, releaseTaskQueue } from '../workflows/ids.ts';
@@ -28,6 +29,9 @@ export interface Workers {
   readonly isBusy: () => boolean;
 }
 
+/** The sandbox is near and quick: it is asked more often than a platform would like. */
+export const sandboxTimings: Partial<Timings> = { pollIntervalMs: 50, blindWaitMs: 400, settleMs: 500 };
+
 /** Starts both workers in this process; the environment stops them. */
 export async function startWorkers(
   environment: Environment,
@@ -41,7 +45,8 @@ export async function startWorkers(
     clock: skips ? activityClock(time) : createDatabaseClock(pool),
     registry: createRegistry({
       live: liveEndpoints,
-      sandbox: sandboxEndpoints(sandbox.url, commitTimeoutMs),
+      sandbox: sandboxEndpoints(sandbox.url),
+      sandboxTimings: { ...sandboxTimings, ...(commitTimeoutMs !== undefined && { commitTimeoutMs }) },
       fetch: createPlatformFetch(),
       now: time.now,
     }),
@@ -70,22 +75,3 @@ function isBusy(worker: Worker): boolean {
   const { numInFlightWorkflowActivations, numInFlightActivities } = worker.getStatus();
   return numInFlightWorkflowActivations + numInFlightActivities > 0;
 }
-
-/** The sandbox is near and quick: it is asked more often than a platform would like. */
-export const sandboxEndpoints = (url: string, commitTimeoutMs?: number) => ({
-  linkedin: {
-    version: liveEndpoints.linkedin.version,
-    apiBaseUrl: `${url}/linkedin`,
-    permalinkBaseUrl: url,
-    pollIntervalMs: 50,
-    unreadableImageGraceMs: 400,
-    settleMs: 500,
-    commitTimeoutMs,
-  },
-  instagram: {
-    version: liveEndpoints.instagram.version,
-    graphBaseUrl: `${url}/instagram`,
-    pollIntervalMs: 50,
-    commitTimeoutMs,
-  },
-});

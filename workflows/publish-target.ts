@@ -1,6 +1,11 @@
 import type { ActivityOptions } from '@temporalio/common';
 import { ActivityFailure, ApplicationFailure, isCancellation, sleep } from '@temporalio/workflow';
-import type { ReconcileTargetResult, ReleaseTargetResult, TargetInput } from '../activities/contract.ts';
+import type {
+  ConfirmedTarget,
+  ReconcileTargetResult,
+  ReleaseTargetResult,
+  TargetInput,
+} from '../activities/contract.ts';
 import { entry } from '../domain/change.ts';
 import type { Doubt } from '../domain/conditions.ts';
 import { armAheadMs } from '../domain/leads.ts';
@@ -230,12 +235,20 @@ const takeBack = (post: PostRun, targetId: string): Promise<void> =>
 /** The post is public already: not knowing its address fails nothing. */
 async function confirm(post: PostRun, input: TargetInput & { publicId: string }): Promise<void> {
   try {
-    const permalink = await confirmTarget(input);
-    if (permalink) await post.setTarget(input.targetId, { permalink });
+    const { publicId, permalink } = confirmedOf(await confirmTarget(input), input);
+    const isNew = publicId !== input.publicId;
+    if (permalink || isNew) await post.setTarget(input.targetId, { permalink, ...(isNew && { publicId }) });
   } catch (error) {
     if (!(error instanceof ActivityFailure)) throw error;
   }
 }
+
+/** Histories from before there was a final id hold the address alone. */
+const confirmedOf = (
+  answer: ConfirmedTarget | string | null,
+  { publicId }: { publicId: string },
+): ConfirmedTarget =>
+  typeof answer === 'string' || answer === null ? { publicId, permalink: answer } : answer;
 
 const fail = (post: PostRun, targetId: string, error: TargetError): Promise<void> =>
   post.setTarget(targetId, { phase: 'FAILED', error });

@@ -11,6 +11,12 @@ export interface MediaProbe {
   /** Pictures in an animation, 1 for a still; absent for video. */
   readonly frames?: number;
   readonly durationSeconds?: number;
+  /** Pictures per second. */
+  readonly frameRate?: number;
+  /** As MediaInfo names them: `AVC`, `HEVC`, `VP9`, `AAC`. */
+  readonly videoCodec?: string;
+  /** Absent for a video without sound. */
+  readonly audioCodec?: string;
   readonly sizeBytes: number;
   /** Lower-case hexadecimal, of the bytes as they came. */
   readonly sha256: string;
@@ -96,9 +102,12 @@ async function probeImage(
   }
 }
 
-async function probeVideo(
-  bytes: Uint8Array,
-): Promise<{ width: number; height: number; durationSeconds: number }> {
+type VideoFacts = Pick<
+  MediaProbe,
+  'width' | 'height' | 'durationSeconds' | 'frameRate' | 'videoCodec' | 'audioCodec'
+>;
+
+async function probeVideo(bytes: Uint8Array): Promise<VideoFacts> {
   // One instance per file: the parser keeps state, and a crash on hostile bytes ends with it.
   const mediaInfo = await mediaInfoFactory({ format: 'object' });
   try {
@@ -114,7 +123,15 @@ async function probeVideo(
       throw new ProbeError('unreadable-media', 'The MP4 has no video track with a size and a duration');
     }
     const isTurned = Math.abs(Number(video?.Rotation ?? 0)) % 180 === 90;
-    return { width: isTurned ? height : width, height: isTurned ? width : height, durationSeconds };
+    const audio = tracks.find((track) => track['@type'] === 'Audio');
+    return {
+      width: isTurned ? height : width,
+      height: isTurned ? width : height,
+      durationSeconds,
+      ...(video?.FrameRate !== undefined && { frameRate: video.FrameRate }),
+      ...(video?.Format !== undefined && { videoCodec: video.Format }),
+      ...(audio?.Format !== undefined && { audioCodec: audio.Format }),
+    };
   } catch (error) {
     if (error instanceof ProbeError) throw error;
     throw new ProbeError('unreadable-media', 'The video cannot be read');

@@ -1,4 +1,5 @@
 import { validateHeaderValue } from 'node:http';
+import type { Readable } from 'node:stream';
 import { OutcomeError } from '../../domain/outcome.ts';
 import type { CallContext } from './publisher.ts';
 
@@ -8,7 +9,7 @@ export type Fetch = (url: string, init: FetchRequest) => Promise<FetchAnswer>;
 export interface FetchRequest {
   readonly method: HttpRequest['method'];
   readonly headers: Record<string, string>;
-  readonly body: string | Uint8Array | undefined;
+  readonly body: RequestBody | undefined;
   readonly redirect: 'manual';
   readonly signal: AbortSignal;
 }
@@ -19,21 +20,26 @@ export interface FetchAnswer {
   readonly body: AsyncIterable<Uint8Array> | null;
 }
 
+/** A stream is sent once: its length must stand in the headers. */
+export type RequestBody = string | Uint8Array | Readable;
+
 /** By name, in any case; several of one name are joined by a comma. */
 export interface AnswerHeaders {
   readonly get: (name: string) => string | null;
 }
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'POST' | 'PUT';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | Uint8Array;
+  readonly body?: RequestBody;
   /** What is being done, for messages: `LinkedIn post creation`. Never an address. */
   readonly what: string;
   /** Bounds the whole call, body included. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  /** Further statuses that are an answer and no error, e.g. 308 of a resumable upload. */
+  readonly accept?: readonly number[];
   /** Values that must never be shown, even when the other side repeats them in an error. */
   readonly secrets: readonly string[];
 }
@@ -111,7 +117,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   const send = async (request: HttpRequest): Promise<HttpReply> => {
     const url = allowedUrl(request, origins);
     const reply = await exchange(options.fetch, url, request, maxBytes);
-    if (reply.status >= 200 && reply.status < 300) return reply;
+    if (isSuccess(reply.status) || request.accept?.includes(reply.status)) return reply;
     throw classify(reply, request, options.mapError, now());
   };
 
@@ -131,6 +137,8 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 
   return { send, sendJson };
 }
+
+const isSuccess = (status: number): boolean => status >= 200 && status < 300;
 
 /** Checked before anything is sent, so that no credential leaves for a host that merely appeared in an answer. */
 function allowedUrl(request: HttpRequest, origins: ReadonlySet<string>): string {

@@ -1,9 +1,9 @@
 import { OutcomeError } from '../../domain/outcome.ts';
 import type { PostType } from '../../domain/post.ts';
+import { type AdapterOptions, hostOf, type PlatformDefinition, type Timings } from './definition.ts';
 import {
   type AnswerHeaders,
   createHttpClient,
-  type Fetch,
   type HttpClient,
   isObject,
   parseRetryAfter,
@@ -18,7 +18,6 @@ import type {
   FindResult,
   MediaAccess,
   MediaItem,
-  PlatformAdapter,
   PreparedHandle,
   Preparer,
   PublicContent,
@@ -27,36 +26,35 @@ import type {
 
 // Endpoints
 
-/** Where Instagram really is, for accounts connected through Facebook Login, and the Graph version current at reading. */
 // https://developers.facebook.com/documentation/instagram-platform/content-publishing (read 2026-11-21)
-export const instagramLive = { graphBaseUrl: 'https://graph.facebook.com', version: 'v26.0' } as const;
-
-/** The host for accounts connected through Instagram Login; the nodes have the same shapes. */
-export const instagramLoginOrigin = 'https://graph.instagram.com';
-
-export interface InstagramOptions {
-  /** Scheme, host, port and path prefix before the version, e.g. `https://graph.facebook.com`. */
-  readonly graphBaseUrl: string;
-  /** `vNN.N`, the first segment of every path. */
-  readonly version: string;
-  readonly fetch: Fetch;
-  readonly now?: () => Date;
-  /** Hard total time-out of the one call that publishes (default 30 s). */
-  readonly commitTimeoutMs?: number;
-  /** Between two looks at a container (default 10 s; Meta advises up to once a minute). */
-  readonly pollIntervalMs?: number;
-  /** How long a container may be in progress before preparing counts as failed (default 10 min). */
-  readonly processingTimeoutMs?: number;
-}
+export const instagram: PlatformDefinition = {
+  live: {
+    // For accounts connected through Facebook Login, with the Graph version current at reading.
+    hosts: { graph: 'https://graph.facebook.com' },
+    version: 'v26.0',
+    uploadOrigins: [],
+    permalinkBaseUrl: 'https://www.instagram.com',
+  },
+  // For accounts connected through Instagram Login; the nodes have the same shapes.
+  otherLiveOrigins: ['https://graph.instagram.com'],
+  versionPattern: /^v\d+\.\d+$/,
+  create: createInstagram,
+};
 
 // Limits
 
-const defaultCommitTimeoutMs = 30_000;
+const defaults: Timings = {
+  commitTimeoutMs: 30_000,
+  // Meta advises up to once a minute.
+  pollIntervalMs: 10_000,
+  processingTimeoutMs: 600_000,
+  settleMs: 10_000,
+  blindWaitMs: 0,
+};
 const callTimeoutMs = 30_000;
 const mediaUrlSeconds = 3_600;
 /** A container not published within 24 hours expires; we stop trusting it an hour earlier. */
 const containerLifeMs = 23 * 3_600_000;
-const settleMs = 10_000;
 const notReadyRetryMs = 10_000;
 /** Without a time from Meta: the first wait of its advised back-off, and for the daily cap a part of its rolling day. */
 const throttledRetryMs = 60_000;
@@ -65,11 +63,7 @@ const clockSkewMs = 60_000;
 const listedMedia = 50;
 
 /** One adapter for professional (business or creator) accounts; consumer accounts cannot be published to. */
-export interface InstagramAdapters {
-  readonly business: PlatformAdapter & { readonly preparer: Preparer; readonly finder: Finder };
-}
-
-export function createInstagram(options: InstagramOptions): InstagramAdapters {
+export function createInstagram(options: AdapterOptions) {
   const graph = connect(options);
   return {
     business: {
@@ -84,25 +78,22 @@ interface Graph {
   readonly http: HttpClient;
   readonly baseUrl: string;
   readonly now: () => Date;
-  readonly commitTimeoutMs: number;
-  readonly pollIntervalMs: number;
-  readonly processingTimeoutMs: number;
+  readonly timings: Timings;
 }
 
-function connect(options: InstagramOptions): Graph {
+function connect(options: AdapterOptions): Graph {
   const now = options.now ?? (() => new Date());
+  const baseUrl = hostOf(options, 'graph');
   return {
     http: createHttpClient({
       fetch: options.fetch,
-      origins: [new URL(options.graphBaseUrl).origin],
+      origins: [new URL(baseUrl).origin],
       mapError: (status, headers, body) => mapGraphError(status, headers, body, now()),
       now,
     }),
-    baseUrl: `${options.graphBaseUrl.replace(/\/+$/, '')}/${options.version}`,
+    baseUrl: `${baseUrl}/${options.version}`,
     now,
-    commitTimeoutMs: options.commitTimeoutMs ?? defaultCommitTimeoutMs,
-    pollIntervalMs: options.pollIntervalMs ?? 10_000,
-    processingTimeoutMs: options.processingTimeoutMs ?? 600_000,
+    timings: { ...defaults, ...options.timings },
   };
 }
 
@@ -112,7 +103,7 @@ function createPublisher(graph: Graph): Publisher {
   return {
     platform: 'instagram',
     kinds: ['business'],
-    commitTimeoutMs: graph.commitTimeoutMs,
+    commitTimeoutMs: graph.timings.commitTimeoutMs,
     commit: async (account, _content, handle, context) => {
       const containerId = containerIdOf(handle);
       if (containerId === null) {
@@ -125,7 +116,7 @@ function createPublisher(graph: Graph): Publisher {
         path: path`/${account.externalId}/media_publish`,
         body: { creation_id: containerId },
         what: 'Instagram publish',
-        timeoutMs: graph.commitTimeoutMs,
+        timeoutMs: graph.timings.commitTimeoutMs,
       });
       return { publicId, permalink: null };
     },
@@ -204,7 +195,7 @@ async function waitForContainers(
   containerIds: readonly string[],
   context: CallContext,
 ): Promise<void> {
-  const deadline = performance.now() + graph.processingTimeoutMs;
+  const deadline = performance.now() + graph.timings.processingTimeoutMs;
   for (const containerId of containerIds) {
     for (;;) {
       const container = await readContainer(graph, account, containerId, context);
@@ -214,7 +205,7 @@ async function waitForContainers(
         const message = `Instagram is still processing container ${containerId}`;
         throw new OutcomeError('unavailable', message, { sent: false, handleIsDead: true });
       }
-      await pause(graph.pollIntervalMs, context, `Instagram is processing container ${containerId}`);
+      await pause(graph.timings.pollIntervalMs, context, `Instagram is processing container ${containerId}`);
     }
   }
 }
@@ -235,7 +226,7 @@ async function readContainer(
 
 function createFinder(graph: Graph): Finder {
   return {
-    settleMs,
+    settleMs: graph.timings.settleMs,
     find: async (account, query, context) => {
       const containerId = containerIdOf(query.handle);
       if (containerId === null) return { kind: 'cannot-tell', reason: 'no container is known' };

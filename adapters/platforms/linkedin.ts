@@ -1,9 +1,9 @@
 import { OutcomeError } from '../../domain/outcome.ts';
 import type { AccountKind, PostType } from '../../domain/post.ts';
+import { type AdapterOptions, hostOf, type PlatformDefinition, type Timings } from './definition.ts';
 import {
   type AnswerHeaders,
   createHttpClient,
-  type Fetch,
   type HttpClient,
   isObject,
   parseRetryAfter,
@@ -18,7 +18,6 @@ import type {
   FindResult,
   MediaAccess,
   MediaItem,
-  PlatformAdapter,
   PreparedHandle,
   Preparer,
   PublicContent,
@@ -28,41 +27,29 @@ import type {
 
 // Endpoints
 
-/** Where LinkedIn really is. `version` is the newest monthly version at the time of reading, each lives about a year. */
 // https://learn.microsoft.com/en-us/linkedin/marketing/versioning (read 2026-11-21)
-export const linkedInLive = {
-  apiBaseUrl: 'https://api.linkedin.com',
-  version: '202609',
-  uploadOrigins: ['https://www.linkedin.com', 'https://api.linkedin.com'],
-  permalinkBaseUrl: 'https://www.linkedin.com',
-} as const;
-
-export interface LinkedInOptions {
-  /** Scheme, host, port and path prefix before `/rest`, e.g. `https://api.linkedin.com`. */
-  readonly apiBaseUrl: string;
-  /** `YYYYMM`, sent as `Linkedin-Version`. */
-  readonly version: string;
-  readonly fetch: Fetch;
-  /** Origins an upload address may have besides the API's own (default LinkedIn's where the API is LinkedIn's, else none). */
-  readonly uploadOrigins?: readonly string[];
-  /** What permalinks start with (default `https://www.linkedin.com`). */
-  readonly permalinkBaseUrl?: string;
-  readonly now?: () => Date;
-  /** Between two looks at a picture being processed (default 2 s). */
-  readonly pollIntervalMs?: number;
-  /** How long a picture may be processed before it counts as failed (default 5 min). */
-  readonly processingTimeoutMs?: number;
-  /** Waited per post where the token may not read pictures (default 25 s). */
-  readonly unreadableImageGraceMs?: number;
-  /** Hard total time-out of the one call that publishes (default 20 s). */
-  readonly commitTimeoutMs?: number;
-  /** How long LinkedIn's own lists may lag behind a commit (default 60 s; not documented). */
-  readonly settleMs?: number;
-}
+export const linkedin: PlatformDefinition = {
+  live: {
+    hosts: { api: 'https://api.linkedin.com' },
+    // The newest monthly version at the time of reading; each lives about a year.
+    version: '202609',
+    uploadOrigins: ['https://www.linkedin.com'],
+    permalinkBaseUrl: 'https://www.linkedin.com',
+  },
+  versionPattern: /^\d{6}$/,
+  create: createLinkedIn,
+};
 
 // Limits
 
-const defaultCommitTimeoutMs = 20_000;
+/** LinkedIn does not document how far its lists lag behind a commit. */
+const defaults: Timings = {
+  commitTimeoutMs: 20_000,
+  pollIntervalMs: 2_000,
+  processingTimeoutMs: 300_000,
+  settleMs: 60_000,
+  blindWaitMs: 25_000,
+};
 const callTimeoutMs = 20_000;
 const uploadTimeoutMs = 120_000;
 const notReadyRetryMs = 10_000;
@@ -73,12 +60,7 @@ const clockSkewMs = 60_000;
 
 /** One adapter per kind of account. A member's own posts cannot be read back, so `member` has no finder. */
 // `r_member_social` is closed: https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/posts-api (read 2026-11-21)
-export interface LinkedInAdapters {
-  readonly member: PlatformAdapter;
-  readonly organization: PlatformAdapter & { readonly preparer: Preparer; readonly finder: Finder };
-}
-
-export function createLinkedIn(options: LinkedInOptions): LinkedInAdapters {
+export function createLinkedIn(options: AdapterOptions) {
   const api = connect(options);
   const preparer = createPreparer(api);
   return {
@@ -87,36 +69,27 @@ export function createLinkedIn(options: LinkedInOptions): LinkedInAdapters {
   };
 }
 
-interface LinkedInApi extends Required<Pick<LinkedInOptions, 'pollIntervalMs' | 'processingTimeoutMs'>> {
+interface LinkedInApi {
   readonly http: HttpClient;
   readonly baseUrl: string;
   readonly permalinkBaseUrl: string;
-  readonly unreadableImageGraceMs: number;
-  readonly settleMs: number;
-  readonly commitTimeoutMs: number;
+  readonly timings: Timings;
   readonly headers: (account: Account) => Record<string, string>;
 }
 
-function connect(options: LinkedInOptions): LinkedInApi {
+function connect(options: AdapterOptions): LinkedInApi {
   const now = options.now ?? (() => new Date());
-  const { origin } = new URL(options.apiBaseUrl);
-  // A sandbox must not be able to send anyone to the real LinkedIn by naming an upload address there.
-  const isLive = origin === linkedInLive.apiBaseUrl;
-  const uploadOrigins = options.uploadOrigins ?? (isLive ? linkedInLive.uploadOrigins : []);
+  const baseUrl = hostOf(options, 'api');
   return {
     http: createHttpClient({
       fetch: options.fetch,
-      origins: [origin, ...uploadOrigins],
+      origins: [new URL(baseUrl).origin, ...options.uploadOrigins],
       mapError: (status, headers, body) => mapLinkedInError(status, headers, body, now()),
       now,
     }),
-    baseUrl: options.apiBaseUrl.replace(/\/+$/, ''),
-    permalinkBaseUrl: (options.permalinkBaseUrl ?? linkedInLive.permalinkBaseUrl).replace(/\/+$/, ''),
-    pollIntervalMs: options.pollIntervalMs ?? 2_000,
-    processingTimeoutMs: options.processingTimeoutMs ?? 300_000,
-    unreadableImageGraceMs: options.unreadableImageGraceMs ?? 25_000,
-    settleMs: options.settleMs ?? 60_000,
-    commitTimeoutMs: options.commitTimeoutMs ?? defaultCommitTimeoutMs,
+    baseUrl,
+    permalinkBaseUrl: options.permalinkBaseUrl,
+    timings: { ...defaults, ...options.timings },
     headers: (account) => ({
       Authorization: `Bearer ${account.accessToken}`,
       'Linkedin-Version': options.version,
@@ -133,7 +106,7 @@ function createPublisher(api: LinkedInApi, kind: AccountKind): Publisher {
   return {
     platform: 'linkedin',
     kinds: [kind],
-    commitTimeoutMs: api.commitTimeoutMs,
+    commitTimeoutMs: api.timings.commitTimeoutMs,
     commit: async (account, content, handle, context) => {
       const body = mapPost(account, content, handle);
       const reply = await api.http.send({
@@ -142,7 +115,7 @@ function createPublisher(api: LinkedInApi, kind: AccountKind): Publisher {
         headers: api.headers(account),
         body: JSON.stringify(body),
         what: 'LinkedIn post creation',
-        timeoutMs: api.commitTimeoutMs,
+        timeoutMs: api.timings.commitTimeoutMs,
         signal: context.signal,
         secrets: [account.accessToken],
       });
@@ -211,13 +184,13 @@ async function waitForImages(
   imageUrns: readonly string[],
   context: CallContext,
 ): Promise<void> {
-  const deadline = performance.now() + api.processingTimeoutMs;
+  const deadline = performance.now() + api.timings.processingTimeoutMs;
   for (const urn of imageUrns) {
     for (;;) {
       const status = await readImageStatus(api, account, urn, context);
       if (status === 'AVAILABLE') break;
       if (status === 'unreadable') {
-        await pause(api.unreadableImageGraceMs, context, 'Waiting for LinkedIn to process pictures');
+        await pause(api.timings.blindWaitMs, context, 'Waiting for LinkedIn to process pictures');
         return;
       }
       if (status === 'PROCESSING_FAILED') {
@@ -231,7 +204,7 @@ async function waitForImages(
           sent: false,
         });
       }
-      await pause(api.pollIntervalMs, context, `LinkedIn is processing ${urn} (${status})`);
+      await pause(api.timings.pollIntervalMs, context, `LinkedIn is processing ${urn} (${status})`);
     }
   }
 }
@@ -264,7 +237,7 @@ async function readImageStatus(
 
 function createFinder(api: LinkedInApi): Finder {
   return {
-    settleMs: api.settleMs,
+    settleMs: api.timings.settleMs,
     find: async (account, query, context) => {
       for (let page = 0; page < findPages; page++) {
         const posts = await listPosts(api, account, page * findPageSize, context);

@@ -1,16 +1,32 @@
-import type { AccountKind, Platform } from '../../domain/post.ts';
+import { type AccountKind, type Platform, platforms } from '../../domain/post.ts';
+import type { Connector } from './connector.ts';
+import type { PlatformAddresses, PlatformDefinition, Timings } from './definition.ts';
 import type { Fetch } from './http.ts';
-import { createInstagram, type InstagramOptions, instagramLive, instagramLoginOrigin } from './instagram.ts';
-import { createLinkedIn, type LinkedInOptions, linkedInLive } from './linkedin.ts';
+import { instagram } from './instagram.ts';
+import { linkedin } from './linkedin.ts';
 import type { PlatformAdapter } from './publisher.ts';
 
-/** Where each platform is reached, with its version and timings. */
-export interface PlatformEndpoints {
-  readonly linkedin: Omit<LinkedInOptions, 'fetch' | 'now'>;
-  readonly instagram: Omit<InstagramOptions, 'fetch' | 'now'>;
-}
+/** A new platform is one line here. */
+export const definitions: Readonly<Record<Platform, PlatformDefinition>> = { linkedin, instagram };
 
-export const liveEndpoints: PlatformEndpoints = { linkedin: linkedInLive, instagram: instagramLive };
+/** Where each platform is reached. */
+export type PlatformEndpoints = Readonly<Record<Platform, PlatformAddresses>>;
+
+const endpointsFrom = (addressesOf: (platform: Platform) => PlatformAddresses): PlatformEndpoints =>
+  Object.fromEntries(platforms.map((platform) => [platform, addressesOf(platform)])) as PlatformEndpoints;
+
+export const liveEndpoints: PlatformEndpoints = endpointsFrom((platform) => definitions[platform].live);
+
+/** Every platform at one sandbox: each under its own name, all its hosts at one address. */
+export const sandboxEndpoints = (url: string): PlatformEndpoints =>
+  endpointsFrom((platform) => ({
+    hosts: Object.fromEntries(
+      Object.keys(liveEndpoints[platform].hosts).map((name) => [name, `${url}/${platform}`]),
+    ),
+    version: liveEndpoints[platform].version,
+    uploadOrigins: [],
+    permalinkBaseUrl: url,
+  }));
 
 /** A tenant's mode: `live` publishes for real, `sandbox` reaches only the sandbox. */
 export type PlatformMode = 'live' | 'sandbox';
@@ -19,6 +35,8 @@ export interface RegistryOptions {
   readonly live: PlatformEndpoints;
   /** `null` where no sandbox runs: sandbox tenants are then refused. */
   readonly sandbox: PlatformEndpoints | null;
+  /** For the sandbox alone, which is near and quick (default: the adapters' own). */
+  readonly sandboxTimings?: Partial<Timings>;
   readonly fetch: Fetch;
   readonly now?: () => Date;
 }
@@ -29,14 +47,17 @@ export interface AdapterKey {
   readonly mode: PlatformMode;
 }
 
+/** Its functions throw `RegistryError`: `no-sandbox` for a sandbox tenant where none is configured, else as they say. */
 export interface Registry {
-  /** Throws `RegistryError`: `no-sandbox` for a sandbox tenant where none is configured, `unknown-account` otherwise. */
+  /** Throws `unknown-account` for a kind that the platform does not have. */
   readonly adapterFor: (key: AdapterKey) => PlatformAdapter;
+  /** Throws `no-connector` for a platform whose accounts are connected by tokens that a team brings. */
+  readonly connectorFor: (key: Omit<AdapterKey, 'kind'>) => Connector;
 }
 
 export class RegistryError extends Error {
   override readonly name = 'RegistryError';
-  readonly code: 'no-sandbox' | 'unknown-account' | 'sandbox-is-live';
+  readonly code: 'no-sandbox' | 'unknown-account' | 'no-connector' | 'sandbox-is-live';
 
   constructor(code: RegistryError['code'], message: string) {
     super(message);
@@ -44,67 +65,68 @@ export class RegistryError extends Error {
   }
 }
 
-type Adapters = Record<string, PlatformAdapter>;
+interface PlatformSet {
+  readonly kinds: ReturnType<PlatformDefinition['create']>;
+  readonly connector: Connector | undefined;
+}
+type Sets = Readonly<Record<Platform, PlatformSet>>;
 
 /**
  * Builds every adapter once per mode. The two sets share nothing, and a sandbox endpoint with a live origin is refused
  * here (`sandbox-is-live`), so that no sandbox tenant can reach a live host whatever the rest of the program does.
  */
 export function createRegistry(options: RegistryOptions): Registry {
-  if (options.sandbox) assertNotLive(options.sandbox, options.live);
-  const sets: Record<PlatformMode, Adapters | null> = {
-    live: createAdapters(options.live, options),
-    sandbox: options.sandbox && createAdapters(withoutLiveDefaults(options.sandbox), options),
+  const { live, sandbox, sandboxTimings, fetch, now } = options;
+  if (sandbox) for (const platform of platforms) assertNotLive(platform, sandbox, live);
+  const sets: Record<PlatformMode, Sets | null> = {
+    live: createSets(live, { fetch, now }),
+    sandbox: sandbox && createSets(sandbox, { fetch, now, timings: sandboxTimings }),
+  };
+  const setFor = ({ platform, mode }: Omit<AdapterKey, 'kind'>): PlatformSet => {
+    const set = sets[mode]?.[platform];
+    if (set) return set;
+    const message = `The tenant is in mode sandbox and no sandbox address is configured for ${platform}`;
+    throw new RegistryError('no-sandbox', message);
   };
   return {
-    adapterFor: ({ platform, kind, mode }) => {
-      const adapters = sets[mode];
-      if (!adapters) {
-        const message = `The tenant is in mode sandbox and no sandbox address is configured for ${platform}`;
-        throw new RegistryError('no-sandbox', message);
-      }
-      const adapter = adapters[`${platform}/${kind}`];
-      if (!adapter)
-        throw new RegistryError('unknown-account', `No adapter for ${platform} accounts of kind ${kind}`);
-      return adapter;
+    adapterFor: (key) => {
+      const adapter = setFor(key).kinds[key.kind];
+      if (adapter) return adapter;
+      const message = `No adapter for ${key.platform} accounts of kind ${key.kind}`;
+      throw new RegistryError('unknown-account', message);
+    },
+    connectorFor: (key) => {
+      const { connector } = setFor(key);
+      if (connector) return connector;
+      throw new RegistryError('no-connector', `Accounts of ${key.platform} are not connected by OAuth`);
     },
   };
 }
 
-/** A new platform is one line here. */
-function createAdapters(
+function createSets(
   endpoints: PlatformEndpoints,
-  { fetch, now }: Pick<RegistryOptions, 'fetch' | 'now'>,
-): Adapters {
-  const linkedin = createLinkedIn({ ...endpoints.linkedin, fetch, now });
-  const instagram = createInstagram({ ...endpoints.instagram, fetch, now });
-  return {
-    'linkedin/member': linkedin.member,
-    'linkedin/organization': linkedin.organization,
-    'instagram/business': instagram.business,
-  };
+  shared: { fetch: Fetch; now?: (() => Date) | undefined; timings?: Partial<Timings> | undefined },
+): Sets {
+  const sets = platforms.map((platform) => {
+    const { create, connect } = definitions[platform];
+    const options = { ...endpoints[platform], ...shared };
+    return [platform, { kinds: create(options), connector: connect?.(options) }];
+  });
+  return Object.fromEntries(sets) as Sets;
 }
 
-/** Uploads of a sandbox stay at its own origin unless others are named. */
-function withoutLiveDefaults(sandbox: PlatformEndpoints): PlatformEndpoints {
-  return {
-    ...sandbox,
-    linkedin: { ...sandbox.linkedin, uploadOrigins: sandbox.linkedin.uploadOrigins ?? [] },
-  };
-}
-
-function addressesOf({ linkedin, instagram }: PlatformEndpoints): URL[] {
-  const addresses = [linkedin.apiBaseUrl, ...(linkedin.uploadOrigins ?? []), instagram.graphBaseUrl];
-  return addresses.map((address) => new URL(address));
-}
+const addressesOf = ({ hosts, uploadOrigins }: PlatformAddresses): URL[] =>
+  [...Object.values(hosts), ...uploadOrigins].map((address) => new URL(address));
 
 /** The platforms' own host names count with any scheme and port; a proxy configured for live use counts as it stands. */
-function assertNotLive(sandbox: PlatformEndpoints, live: PlatformEndpoints): void {
-  const liveHosts = new Set(
-    [...addressesOf(liveEndpoints), new URL(instagramLoginOrigin)].map((url) => url.hostname),
-  );
-  const liveOrigins = new Set(addressesOf(live).map((url) => url.origin));
-  const shared = addressesOf(sandbox).find(
+function assertNotLive(platform: Platform, sandbox: PlatformEndpoints, live: PlatformEndpoints): void {
+  const named = platforms.flatMap((one) => [
+    ...addressesOf(liveEndpoints[one]),
+    ...(definitions[one].otherLiveOrigins ?? []).map((origin) => new URL(origin)),
+  ]);
+  const liveHosts = new Set(named.map((url) => url.hostname));
+  const liveOrigins = new Set(platforms.flatMap((one) => addressesOf(live[one]).map((url) => url.origin)));
+  const shared = addressesOf(sandbox[platform]).find(
     (url) => liveHosts.has(url.hostname) || liveOrigins.has(url.origin),
   );
   if (shared)

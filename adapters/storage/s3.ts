@@ -53,6 +53,12 @@ export interface ObjectStream extends ObjectHead {
   readonly stream: Readable;
 }
 
+/** From `start` up to and without `end`. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
 export interface ObjectStorage {
   readonly presignUpload: (input: PresignUploadInput) => Promise<PresignedUpload>;
   /** A GET address without credentials, alive for `seconds` (at most 7 days). It is a secret: never log or store it. */
@@ -61,8 +67,8 @@ export interface ObjectStorage {
   readonly head: (key: string) => Promise<ObjectHead | null>;
   /** The whole object; `rejected` (`TooLarge`) when it is longer than `maxBytes`. */
   readonly read: (key: string, maxBytes: number) => Promise<Buffer>;
-  /** The caller reads or destroys the stream. */
-  readonly readStream: (key: string) => Promise<ObjectStream>;
+  /** The caller reads or destroys the stream. `range`: from its start up to and without its end. */
+  readonly readStream: (key: string, range?: ByteRange) => Promise<ObjectStream>;
   /**
    * Writes an object whose key is the hash of its content, so it may run any number of times: an object that is there
    * already is kept, and `unexpected-response` is thrown if its size is another.
@@ -91,9 +97,10 @@ export function createObjectStorage(options: ObjectStorageOptions): ObjectStorag
     }
   };
 
-  const readStream = async (key: string): Promise<ObjectStream> => {
+  const readStream = async (key: string, range?: ByteRange): Promise<ObjectStream> => {
+    const Range = range && `bytes=${range.start}-${range.end - 1}`;
     const object = await attempt(`read of ${key}`, () =>
-      client.send(new GetObjectCommand({ Bucket, Key: key })),
+      client.send(new GetObjectCommand({ Bucket, Key: key, Range })),
     );
     return mapObject(object, key);
   };

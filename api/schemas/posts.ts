@@ -13,7 +13,49 @@ const copy = () => z.string().max(20_000);
 const hash = () => z.string().regex(/^[0-9a-f]{64}$/, 'Must be a SHA-256 in lower-case hexadecimal');
 
 const mediaInput = () =>
-  z.array(z.strictObject({ mediaId: id(), altText: z.string().max(5_000).nullable().default(null) })).max(40);
+  z
+    .array(
+      z.strictObject({
+        mediaId: id(),
+        altText: z.string().max(5_000).nullable().default(null),
+        coverMediaId: id().optional().openapi({ description: 'The picture shown before a video plays' }),
+      }),
+    )
+    .max(40);
+/** What a target says besides its copy, and what only its platform knows. The platforms' rules bound it further. */
+const targetTexts = {
+  title: z.string().trim().min(1).max(1_000).optional().openapi({
+    description: 'Where the platform has titles: YouTube, Reddit, Pinterest',
+  }),
+  hashtags: z
+    .array(
+      z
+        .string()
+        .regex(/^[\p{L}\p{M}\p{N}_]+$/u, 'Must be a word without #')
+        .max(100),
+    )
+    .min(1)
+    .max(60)
+    .optional()
+    .openapi({ description: 'Without their #; they follow the copy' }),
+  firstComment: copy()
+    .min(1)
+    .optional()
+    .openapi({ description: 'A comment of your own right below the post' }),
+  thread: z
+    .array(copy().min(1))
+    .min(1)
+    .max(50)
+    .optional()
+    .openapi({ description: 'Further parts below the post, each an answer to the one before' }),
+  options: z
+    .record(
+      z.string().max(50),
+      z.union([z.string().max(5_000), z.number(), z.boolean(), z.array(z.string().max(500)).max(100)]),
+    )
+    .optional()
+    .openapi({ description: 'What only this platform knows, by name: see docs/platforms.md' }),
+};
 const targetInput = () =>
   z
     .array(
@@ -25,6 +67,7 @@ const targetInput = () =>
             description:
               "What it is on this platform (default the post's type): a single image of a carousel, or its text alone",
           }),
+          ...targetTexts,
           ...dueFields,
         })
         .superRefine(checkDue),
@@ -241,6 +284,7 @@ export const targetSchema = z
     profileHealth: z.enum(['active', 'expiring', 'needs-reconnect']),
     type: z.enum(postTypes),
     copy: z.string().nullable(),
+    title: z.string().nullable(),
     dueAt: instant().nullable().openapi({ description: "Its own due time; null takes the post's" }),
     dueLocal: z.string().nullable(),
     dueTimeZone: z.string().nullable(),
@@ -258,13 +302,28 @@ export const revisionSchema = z
     id: id(),
     number: z.int(),
     copy: z.string(),
-    media: z.array(z.object({ mediaId: id(), sha256: z.string(), altText: z.string().nullable() })),
+    media: z.array(
+      z.object({
+        mediaId: id(),
+        sha256: z.string(),
+        altText: z.string().nullable(),
+        coverMediaId: id().optional(),
+      }),
+    ),
     targets: z.array(
       z.object({
         targetId: id(),
         profileId: id(),
         copy: z.string().nullable(),
         type: z.enum(postTypes).optional(),
+        title: z.string().optional(),
+        hashtags: z.array(z.string()).readonly().optional(),
+        firstComment: z.string().optional(),
+        thread: z.array(z.string()).readonly().optional(),
+        options: z
+          .record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string()).readonly()]))
+          .readonly()
+          .optional(),
       }),
     ),
     hashes: byGate(hash()),

@@ -51,7 +51,11 @@ async function takeUpload(context: RequestContext, medium: MediaRow): Promise<vo
     size_bytes: probed.sizeBytes,
     width: probed.width,
     height: probed.height,
+    frames: probed.frames ?? null,
     duration_seconds: probed.durationSeconds ?? null,
+    frame_rate: probed.frameRate ?? null,
+    video_codec: probed.videoCodec ?? null,
+    audio_codec: probed.audioCodec ?? null,
   });
   await removeUpload(context, medium);
 }

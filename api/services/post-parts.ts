@@ -14,7 +14,14 @@ import {
 } from '../../domain/policy.ts';
 import type { Gate, PostType } from '../../domain/post.ts';
 import { gatesOf, type RevisionRef } from '../../domain/post-state.ts';
-import { mediaShown, type RevisionContent } from '../../domain/revision.ts';
+import {
+  mediaShown,
+  publicText,
+  type RevisionContent,
+  type RevisionTarget,
+  type TargetTexts,
+  textsOf,
+} from '../../domain/revision.ts';
 import { Problem, type ProblemCode, type ProblemError } from '../problems.ts';
 import type { RequestContext } from '../route.ts';
 
@@ -22,14 +29,21 @@ import type { RequestContext } from '../route.ts';
 export interface PostParts {
   readonly type: PostType;
   readonly copy: string;
-  readonly media: readonly { mediaId: string; altText: string | null }[];
+  readonly media: readonly MediaPart[];
   readonly targets: readonly TargetPart[];
 }
 
-interface TargetPart {
+interface MediaPart {
+  readonly mediaId: string;
+  readonly altText: string | null;
+  readonly coverMediaId?: string | undefined;
+}
+
+/** A field that is left out may also be `undefined`, as a parsed request has it. */
+type Given<Fields> = { readonly [Name in keyof Fields]?: Fields[Name] | undefined };
+interface TargetPart extends Given<TargetTexts & Pick<RevisionTarget, 'type' | 'options'>> {
   readonly profileId: string;
   readonly copy: string | null;
-  readonly type?: PostType;
 }
 
 /** The rows a post's parts refer to, as far as they exist and the caller may see them. */
@@ -49,7 +63,7 @@ export async function loadParts(
     ),
     listMediaById(
       database,
-      parts.media.map((item) => item.mediaId),
+      parts.media.flatMap(({ mediaId, coverMediaId }) => [mediaId, ...(coverMediaId ? [coverMediaId] : [])]),
     ),
   ]);
   const visible = profiles.filter((profile) => caller.profileIds?.includes(profile.id) ?? true);
@@ -85,14 +99,17 @@ function checkProfiles({ targets }: PostParts, { profiles }: LoadedParts): Probl
 }
 
 function checkMedia(parts: PostParts, { media }: LoadedParts): ProblemError[] {
-  return parts.media.flatMap(({ mediaId }, index) => {
-    const path = `/media/${index}/mediaId`;
-    const medium = media.get(mediaId);
-    if (!medium) return [{ path, code: 'unknown-media', message: 'There is no such medium' }];
-    if (medium.state === 'ready') return [];
-    const message = `The medium is ${medium.state}, not ready`;
-    return [{ path, code: 'media-not-ready', message, actual: medium.state }];
-  });
+  return parts.media.flatMap(({ mediaId, coverMediaId }, index) => [
+    ...checkMedium(media.get(mediaId), `/media/${index}/mediaId`),
+    ...(coverMediaId ? checkMedium(media.get(coverMediaId), `/media/${index}/coverMediaId`) : []),
+  ]);
+}
+
+function checkMedium(medium: MediaRow | undefined, path: string): ProblemError[] {
+  if (!medium) return [{ path, code: 'unknown-media', message: 'There is no such medium' }];
+  if (medium.state === 'ready') return [];
+  const message = `The medium is ${medium.state}, not ready`;
+  return [{ path, code: 'media-not-ready', message, actual: medium.state }];
 }
 
 function checkRules(parts: PostParts, loaded: LoadedParts, index: number, isDraft: boolean): ProblemError[] {
@@ -112,7 +129,11 @@ function checkRules(parts: PostParts, loaded: LoadedParts, index: number, isDraf
     platform: profile.platform,
     kind: profile.account_kind,
     type,
-    text: target.copy ?? parts.copy,
+    text: publicText(target, parts.copy),
+    title: target.title ?? null,
+    firstComment: target.firstComment ?? null,
+    thread: target.thread ?? [],
+    options: target.options ?? {},
     media: mediaFactsOf(parts, type, loaded),
   });
   return violations
@@ -125,15 +146,28 @@ function mediaFactsOf(parts: PostParts, type: PostType, loaded: LoadedParts): Me
   // What a text post has of media is wrong; what a text target of another post leaves out is not.
   const media = type === parts.type ? parts.media : mediaShown(type, parts.media);
   if (media.length === 0) return type === 'TEXT_ONLY' ? [] : undefined;
-  const rows = media.map(({ mediaId, altText }) => ({ row: loaded.media.get(mediaId), altText }));
-  if (rows.some(({ row }) => row?.state !== 'ready')) return undefined;
-  return rows.map(({ row, altText }) => ({
-    contentType: row!.content_type!,
-    sizeBytes: row!.size_bytes!,
-    width: row!.width!,
-    height: row!.height!,
-    altText,
-  }));
+  const facts = media.map(({ mediaId, altText, coverMediaId }) => {
+    const own = factsOf(loaded.media.get(mediaId));
+    const cover = coverMediaId ? factsOf(loaded.media.get(coverMediaId)) : undefined;
+    return own && { ...own, altText, ...(cover && { cover }) };
+  });
+  return facts.every((one) => one !== undefined) ? facts : undefined;
+}
+
+/** What the probe learnt of a medium; `undefined` while it is not ready. */
+function factsOf(row: MediaRow | undefined): MediaFacts | undefined {
+  if (row?.state !== 'ready') return undefined;
+  return {
+    contentType: row.content_type!,
+    sizeBytes: row.size_bytes!,
+    width: row.width!,
+    height: row.height!,
+    ...(row.frames !== null && { frames: row.frames }),
+    ...(row.duration_seconds !== null && { durationSeconds: row.duration_seconds }),
+    ...(row.frame_rate !== null && { frameRate: row.frame_rate }),
+    ...(row.video_codec !== null && { videoCodec: row.video_codec }),
+    ...(row.audio_codec !== null && { audioCodec: row.audio_codec }),
+  };
 }
 
 function mapViolation(
@@ -154,10 +188,13 @@ function mapViolation(
 /** `media[2].altText` → `/media/2/altText`; what belongs to one target alone points there. */
 function pointerOf(field: string, index: number, { copy, type }: TargetPart): string {
   if (field === 'text') return copy === null ? '/copy' : `/targets/${index}/copy`;
+  if (/^(title|firstComment|thread|options)/.test(field)) return `/targets/${index}/${slashed(field)}`;
   if (field === 'type' && type) return `/targets/${index}/type`;
   if (field === 'kind' || field === 'type') return `/targets/${index}/profileId`;
-  return `/${field.replace(/\[(\d+)\]/g, '/$1').replaceAll('.', '/')}`;
+  return `/${slashed(field)}`;
 }
+
+const slashed = (field: string): string => field.replace(/\[(\d+)\]/g, '/$1').replaceAll('.', '/');
 
 /** Two targets on one platform break the same rule of the base copy once. */
 function distinct(errors: readonly ProblemError[]): ProblemError[] {
@@ -278,8 +315,12 @@ const hasCopy = ({ copy, targets }: RevisionContent): boolean =>
 export const partsOf = ({ content }: Pick<RevisionRow, 'content'>): PostParts => ({
   type: content.type,
   copy: content.copy,
-  media: content.media.map(({ mediaId, altText }) => ({ mediaId, altText })),
-  targets: content.targets.map(({ profileId, copy, type }) => ({ profileId, copy, ...(type && { type }) })),
+  media: content.media.map(({ mediaId, altText, cover }) => ({
+    mediaId,
+    altText,
+    ...(cover && { coverMediaId: cover.mediaId }),
+  })),
+  targets: content.targets.map(({ targetId: _, ...target }) => target),
 });
 
 /** Builds what a revision says; media come with the hash of their bytes. */
@@ -288,20 +329,24 @@ export function contentOf(
   loaded: LoadedParts,
   targetIdOf: (profileId: string) => string,
 ): RevisionContent {
+  const sha256Of = (mediaId: string): string => loaded.media.get(mediaId)!.sha256!;
   return {
     type: parts.type,
     copy: parts.copy,
-    media: parts.media.map(({ mediaId, altText }) => ({
+    media: parts.media.map(({ mediaId, altText, coverMediaId }) => ({
       mediaId,
-      sha256: loaded.media.get(mediaId)!.sha256!,
+      sha256: sha256Of(mediaId),
       altText,
+      ...(coverMediaId && { cover: { mediaId: coverMediaId, sha256: sha256Of(coverMediaId) } }),
     })),
-    targets: parts.targets.map(({ profileId, copy, type }) => ({
+    targets: parts.targets.map(({ profileId, copy, type, options, ...texts }) => ({
       targetId: targetIdOf(profileId),
       profileId,
       copy,
       // The post's own type is no type of the target's own: equal content has equal hashes.
       ...(type && type !== parts.type && { type }),
+      ...textsOf(texts),
+      ...(options && Object.keys(options).length > 0 && { options }),
     })),
   };
 }

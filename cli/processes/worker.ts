@@ -3,10 +3,10 @@ import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/wo
 import { createDatabaseClock } from '../../activities/clock.ts';
 import { createActivities } from '../../activities/index.ts';
 import { createPlatformFetch } from '../../adapters/platforms/platform-fetch.ts';
-import { createRegistry, liveEndpoints, type Registry } from '../../adapters/platforms/registry.ts';
+import { createRegistry, type Registry, sandboxEndpoints } from '../../adapters/platforms/registry.ts';
 import { openPool } from '../../db/pool.ts';
 import { mainTaskQueue, maintenanceScheduleId, releaseTaskQueue } from '../../workflows/ids.ts';
-import type { WorkerConfig } from '../config.ts';
+import { endpointsOf, type WorkerConfig } from '../config.ts';
 import { createRunDirectory } from '../run-directory.ts';
 import {
   createDataConverter,
@@ -88,40 +88,16 @@ export async function startWorker(config: WorkerConfig, bundlePath: string): Pro
   };
 }
 
-function openRegistry(config: WorkerConfig): Registry {
-  const linkedin = {
-    ...liveEndpoints.linkedin,
-    apiBaseUrl: config.LINKEDIN_API_URL,
-    version: config.LINKEDIN_VERSION,
-  };
-  const instagram = {
-    ...liveEndpoints.instagram,
-    graphBaseUrl: config.INSTAGRAM_GRAPH_URL,
-    version: config.INSTAGRAM_VERSION,
-  };
-  const url = config.SANDBOX_URL?.replace(/\/$/, '');
-  // The sandbox is near and quick: it is asked more often than a platform would like.
-  const sandbox = url
-    ? {
-        linkedin: {
-          apiBaseUrl: `${url}/linkedin`,
-          version: config.LINKEDIN_VERSION,
-          permalinkBaseUrl: url,
-          pollIntervalMs: 200,
-          unreadableImageGraceMs: 1_000,
-          settleMs: 2_000,
-          commitTimeoutMs: 5_000,
-        },
-        instagram: {
-          graphBaseUrl: `${url}/instagram`,
-          version: config.INSTAGRAM_VERSION,
-          pollIntervalMs: 200,
-          commitTimeoutMs: 5_000,
-        },
-      }
-    : null;
-  return createRegistry({ live: { linkedin, instagram }, sandbox, fetch: createPlatformFetch() });
-}
+/** The sandbox is near and quick: it is asked more often than a platform would like. */
+const sandboxTimings = { pollIntervalMs: 200, blindWaitMs: 1_000, settleMs: 2_000, commitTimeoutMs: 5_000 };
+
+const openRegistry = (config: WorkerConfig): Registry =>
+  createRegistry({
+    live: endpointsOf(config),
+    sandbox: config.SANDBOX_URL ? sandboxEndpoints(config.SANDBOX_URL.replace(/\/$/, '')) : null,
+    sandboxTimings,
+    fetch: createPlatformFetch(),
+  });
 
 /** The schedule that relays the outbox and mends drift. Idempotent; an existing one is kept as operators set it. */
 async function ensureMaintenance(config: WorkerConfig, logger: Logger): Promise<void> {

@@ -1,14 +1,13 @@
 import {
   briefFormats,
   checkTarget,
-  countHashtags,
-  countMentions,
   isKindOf,
   type MediaFacts,
   ruleFor,
   type TargetInput,
 } from '../../domain/platform-rules.ts';
 import { platforms, postTypes } from '../../domain/post.ts';
+import { countHashtags, countMentions } from '../../domain/text-length.ts';
 
 const jpeg = (fields: Partial<MediaFacts> = {}): MediaFacts => ({
   contentType: 'image/jpeg',

@@ -36,6 +36,7 @@ const events: Record<string, { event: PublicationEvent; row?: Partial<Publicatio
   'failed: unknown': { event: { kind: 'failed', meaning: 'unknown' } },
   'sender lost': { event: { kind: 'sender-lost' } },
   found: { event: { kind: 'found' } },
+  'found, refused': { event: { kind: 'found-refused' } },
   'absent, unused handle': { event: { kind: 'absent', proof: 'single-use-handle' } },
   'absent, first read': { event: { kind: 'absent', proof: 'read' } },
   'absent, second read': { event: { kind: 'absent', proof: 'read' }, row: { absentReads: 1 } },
@@ -72,6 +73,7 @@ failed: not sent           | !sent   | !sent      | !sent    | NOT_SENT 7    | !
 failed: unknown            | !sent   | !sent      | !sent    | UNKNOWN 7     | !sent       | !sent         | !out      | !sent    | !sent
 sender lost                | !sent   | !sent      | !sent    | UNKNOWN 7     | !sent       | !sent         | !out      | !sent    | !sent
 found                      | !known  | !known     | !known   | !known        | !known      | PUBLISHED 7   | !out      | !known   | !known
+found, refused             | !known  | !known     | !known   | !known        | !known      | REFUSED 7     | !out      | !known   | !known
 absent, unused handle      | !known  | !known     | !known   | !known        | !known      | NOT_SENT 7    | !out      | !known   | !known
 absent, first read         | !known  | !known     | !known   | !known        | !known      | = reads 1     | !out      | !known   | !known
 absent, second read        | !known  | !known     | !known   | !known        | !known      | NOT_SENT 7    | !out      | !known   | !known

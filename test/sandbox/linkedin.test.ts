@@ -55,7 +55,7 @@ describe('a text post', () => {
         altTexts: [],
         media: [],
         publicId: urn,
-        permalink: `https://www.linkedin.com/feed/update/${urn}`,
+        permalink: `${sandbox.url}/feed/update/${urn}`,
         receivedAt: '2026-11-21T12:00:00.000Z',
         requestId: response.headers.get('x-li-uuid'),
         rawBody: JSON.stringify(postBody('One \\(two\\) #three')),

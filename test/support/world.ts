@@ -51,7 +51,6 @@ export interface World {
   readonly stop: () => Promise<void>;
 }
 
-export { sandboxEndpoints } from '../../testing/workers.ts';
 export const testKeys = { currentKeyId: 'test', keys: { test: randomBytes(32) } };
 /** Stands in every place a real token would: what the canary tests look for. */
 export const canaryToken = `canary-${randomUUID()}`;

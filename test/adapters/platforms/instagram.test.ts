@@ -1,4 +1,4 @@
-import { createInstagram } from '../../../adapters/platforms/instagram.ts';
+import { createInstagram, instagram as definition } from '../../../adapters/platforms/instagram.ts';
 import type { FindQuery } from '../../../adapters/platforms/publisher.ts';
 import {
   account,
@@ -18,11 +18,8 @@ import {
 const now = () => new Date('2026-11-21T10:00:00Z');
 const instagram = (...answers: Parameters<typeof scripted>) => {
   const { fetch, sent } = scripted(...answers);
-  const graphBaseUrl = 'https://graph.facebook.com';
-  return {
-    ...createInstagram({ graphBaseUrl, version: 'v26.0', fetch, now, pollIntervalMs: 0 }).business,
-    sent,
-  };
+  const timings = { pollIntervalMs: 0 };
+  return { ...createInstagram({ ...definition.live, fetch, now, timings }).business, sent };
 };
 const business = account({ platform: 'instagram', kind: 'business', externalId: '17841' });
 const made = (id: string) => ({ status: 200, body: { id } });
@@ -116,17 +113,12 @@ describe('prepare', () => {
 
   it('stops waiting when the caller does', async () => {
     const { fetch } = scripted(made('c1'), container('IN_PROGRESS'));
-    const graphBaseUrl = 'https://graph.facebook.com';
-    const patient = createInstagram({
-      graphBaseUrl,
-      version: 'v26.0',
-      fetch,
-      pollIntervalMs: 60_000,
-    }).business;
+    const timings = { pollIntervalMs: 60_000 };
+    const patient = createInstagram({ ...definition.live, fetch, timings }).business;
     const giveUp = new AbortController();
     const progress = (what: string) => void (what.includes('processing') && giveUp.abort());
     const error = await outcomeOf(
-      patient.preparer.prepare(business, one, media, { signal: giveUp.signal, progress }),
+      patient.preparer.prepare(business, one, media, { ...context(), signal: giveUp.signal, progress }),
     );
     expect(error.code).toBe('unavailable');
     expect(error.message).toBe('Instagram is processing container c1: cancelled while waiting');

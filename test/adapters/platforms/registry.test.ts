@@ -1,16 +1,19 @@
+import type { PlatformAddresses } from '../../../adapters/platforms/definition.ts';
 import {
   createRegistry,
   liveEndpoints,
-  type PlatformEndpoints,
   RegistryError,
+  sandboxEndpoints,
 } from '../../../adapters/platforms/registry.ts';
 import type { AccountKind, Platform } from '../../../domain/post.ts';
 import { account, content, context, scripted } from './support.ts';
 
-const sandbox: PlatformEndpoints = {
-  linkedin: { apiBaseUrl: 'http://127.0.0.1:4010/linkedin', version: '202609' },
-  instagram: { graphBaseUrl: 'http://127.0.0.1:4010/instagram', version: 'v26.0' },
-};
+const sandbox = sandboxEndpoints('http://127.0.0.1:4010');
+/** The sandbox, but for one platform. */
+const except = (platform: Platform, fields: Partial<PlatformAddresses>) => ({
+  ...sandbox,
+  [platform]: { ...sandbox[platform], ...fields },
+});
 const organization = account({
   platform: 'linkedin',
   kind: 'organization',
@@ -51,19 +54,11 @@ describe('the registry', () => {
   });
 
   it.each([
-    ['the API', { ...sandbox, linkedin: { ...sandbox.linkedin, apiBaseUrl: 'https://api.linkedin.com' } }],
-    [
-      'another scheme and port',
-      { ...sandbox, linkedin: { ...sandbox.linkedin, apiBaseUrl: 'http://api.linkedin.com:81' } },
-    ],
-    [
-      'the upload host',
-      { ...sandbox, linkedin: { ...sandbox.linkedin, uploadOrigins: ['https://www.linkedin.com'] } },
-    ],
-    [
-      'Instagram Login',
-      { ...sandbox, instagram: { ...sandbox.instagram, graphBaseUrl: 'https://graph.instagram.com' } },
-    ],
+    ['the API', except('linkedin', { hosts: { api: 'https://api.linkedin.com' } })],
+    ['another scheme and port', except('linkedin', { hosts: { api: 'http://api.linkedin.com:81' } })],
+    ['the upload host', except('linkedin', { uploadOrigins: ['https://www.linkedin.com'] })],
+    ['Instagram Login', except('instagram', { hosts: { graph: 'https://graph.instagram.com' } })],
+    ['another platform', except('instagram', { hosts: { graph: 'https://api.linkedin.com' } })],
   ])('refuses a sandbox that names a live host: %s', (_what, endpoints) => {
     const create = () => createRegistry({ live: liveEndpoints, sandbox: endpoints, fetch: scripted().fetch });
     expect(failureOf(create).code).toBe('sandbox-is-live');

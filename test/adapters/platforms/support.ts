@@ -1,9 +1,10 @@
 import type { Fetch } from '../../../adapters/platforms/http.ts';
 import type {
   Account,
-  CallContext,
+  CommitContext,
   MediaAccess,
   MediaItem,
+  PrepareContext,
   PublicContent,
 } from '../../../adapters/platforms/publisher.ts';
 import { OutcomeError } from '../../../domain/outcome.ts';
@@ -12,7 +13,7 @@ export interface Sent {
   readonly method: string;
   readonly url: string;
   readonly headers: Record<string, string>;
-  /** Parsed where it is JSON, the bytes otherwise. */
+  /** Parsed where it is JSON, as it is otherwise. */
   readonly body: unknown;
 }
 
@@ -50,7 +51,11 @@ export function scripted(...answers: (Answer | Error)[]): { fetch: Fetch; sent: 
 
 function readBody(body: unknown): unknown {
   if (typeof body !== 'string') return body;
-  return JSON.parse(body);
+  try {
+    return JSON.parse(body);
+  } catch {
+    return body;
+  }
 }
 
 /** What Node's `fetch` throws: a bare TypeError with the reason as its cause. */
@@ -62,12 +67,20 @@ export function fetchFailure(code: string, syscall?: string): Error {
 
 export const token = 'AQX-very-secret-token';
 
-export const context = (): CallContext & { told: string[] } => {
-  const told: string[] = [];
+/** Serves every call: what a preparation keeps of an upload is in `kept`. */
+export const context = (
+  kept: Readonly<Record<string, string | number>> | null = null,
+): PrepareContext & CommitContext & { told: string[]; kept: unknown[]; pauses: number[] } => {
+  const [told, keptLater, pauses]: [string[], unknown[], number[]] = [[], [], []];
   return {
     signal: new AbortController().signal,
     progress: (description) => void told.push(description),
+    slowDown: (forMs) => void pauses.push(forMs),
+    media,
+    upload: { kept, keep: async (progress) => void keptLater.push(progress) },
     told,
+    kept: keptLater,
+    pauses,
   };
 };
 
@@ -90,7 +103,8 @@ export const content = (
   type: PublicContent['type'],
   text: string,
   media: MediaItem[] = [],
-): PublicContent => ({ type, text, media });
+  extra: Pick<PublicContent, 'title' | 'options'> = {},
+): PublicContent => ({ type, text, media, ...extra });
 
 export const media: MediaAccess & { asked: [string, number][] } = {
   asked: [],
@@ -99,7 +113,18 @@ export const media: MediaAccess & { asked: [string, number][] } = {
     return `https://media.example/${item.mediaId}.jpg?X-Amz-Signature=abc123`;
   },
   bytes: async () => new Uint8Array([1, 2, 3]),
+  range: async (_item, start, end) => new Uint8Array(end - start).fill(7),
+  async *stream(item) {
+    yield new Uint8Array(item.sizeBytes).fill(7);
+  },
 };
+
+/** A video of 12 seconds, upright, of as many bytes as asked. */
+export const video = (mediaId: string, sizeBytes = 3, cover?: MediaItem): MediaItem => ({
+  ...{ mediaId, sha256: '1'.repeat(64), contentType: 'video/mp4', sizeBytes },
+  ...{ width: 1080, height: 1920, altText: null, durationSeconds: 12 },
+  ...(cover && { cover }),
+});
 
 /** Runs a call that must fail with an `OutcomeError` and returns it. */
 export async function outcomeOf(call: Promise<unknown>): Promise<OutcomeError> {

@@ -1,32 +1,35 @@
 import type * as real from '../../../db/preparations.ts';
 import { rowsOf } from '../rows.ts';
 
-const keyOf = (targetId: string, revisionId: string): string => `${targetId} ${revisionId}`;
+type Key = Parameters<typeof real.findPreparation>[1];
+const keyOf = ({ targetId, revisionId }: Key): string => `${targetId} ${revisionId}`;
 
-export const findPreparation: typeof real.findPreparation = (database, targetId, revisionId, now) => {
+export const findPreparation: typeof real.findPreparation = (database, key, now) => {
   const rows = rowsOf(database);
-  return rows.transact(`looks for what was prepared of ${targetId}`, () => {
-    const handle = rows.preparations.get(keyOf(targetId, revisionId));
+  return rows.transact(`looks for what was prepared of ${key.targetId}`, () => {
+    const handle = rows.preparations.get(keyOf(key));
     return !handle || (handle.expiresAt !== null && new Date(handle.expiresAt) <= now) ? null : handle;
   });
 };
 
-export const setPreparation: typeof real.setPreparation = (database, { targetId, revisionId, handle }) => {
+export const setPreparation: typeof real.setPreparation = (database, key, { handle }) => {
   const rows = rowsOf(database);
-  return rows.transact(`keeps what was prepared of ${targetId}`, () => {
-    rows.preparations.set(keyOf(targetId, revisionId), handle);
+  return rows.transact(`keeps what was prepared of ${key.targetId}`, () => {
+    rows.preparations.set(keyOf(key), handle);
   });
 };
 
-export const deleteStalePreparations: typeof real.deleteStalePreparations = (
-  database,
-  targetId,
-  revisionId,
-) => {
+/** The platforms of a simulation are given pictures alone: nothing is uploaded in parts, and no handle has a secret. */
+export const findUploadProgress: typeof real.findUploadProgress = async () => null;
+export const findPreparationSecret: typeof real.findPreparationSecret = async () => null;
+export const setUploadProgress: typeof real.setUploadProgress = async () => {
+  throw new Error('No upload of a simulation is cut off');
+};
+
+export const deleteStalePreparations: typeof real.deleteStalePreparations = (database, key) => {
   const rows = rowsOf(database);
-  return rows.transact(`drops what was prepared of ${targetId} before`, () => {
-    for (const key of rows.preparations.keys())
-      if (key.startsWith(`${targetId} `) && key !== keyOf(targetId, revisionId))
-        rows.preparations.delete(key);
+  return rows.transact(`drops what was prepared of ${key.targetId} before`, () => {
+    for (const known of rows.preparations.keys())
+      if (known.startsWith(`${key.targetId} `) && known !== keyOf(key)) rows.preparations.delete(known);
   });
 };

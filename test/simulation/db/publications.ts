@@ -192,10 +192,12 @@ function setMoved(rows: Rows, row: Row, move: PublicationMove, settlement: real.
   row.updated_at = rows.now;
 }
 
-export const setPermalink: typeof real.setPermalink = (database, id, permalink) => {
+export const setConfirmed: typeof real.setConfirmed = (database, id, { publicId, permalink }) => {
   const rows = rowsOf(database);
   return rows.transact(`keeps the address of ${id}`, () => {
-    rows.publications.find((row) => row.id === id)!.permalink = permalink;
+    const row = rows.publications.find((candidate) => candidate.id === id)!;
+    row.public_id = publicId;
+    if (permalink !== null) row.permalink = permalink;
   });
 };
 

@@ -27,7 +27,7 @@ function load(rows: Rows, revisionId: string, targetId: string): real.PublishCon
     type,
     text: own ?? shown.copy,
     content: revision.content,
-    media: mediaShown(type, shown.media).map((item) => ({
+    media: mediaShown(type, shown.media).map(({ cover: _, ...item }) => ({
       ...item,
       ...{ objectKey: item.sha256, contentType: 'image/jpeg', sizeBytes: 1, width: 1_080, height: 1_080 },
     })),

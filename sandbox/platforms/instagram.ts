@@ -1,23 +1,45 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import type { Account } from './accounts.ts';
-import type { SandboxContext } from './context.ts';
-import type { Fault } from './faults.ts';
-import { type LedgerPost, permalinkOf } from './ledger.ts';
-import { probeImage, type StoredMedia } from './media.ts';
+import type { Account } from '../accounts.ts';
+import type { SandboxContext } from '../context.ts';
+import type { Fault } from '../faults.ts';
+import { type LedgerPost, permalinkOf } from '../ledger.ts';
+import { probeImage, type StoredMedia } from '../media.ts';
+import type { RunningPlatform, SandboxPlatform } from '../platform.ts';
 import {
   asObject,
   bearerToken,
   type Call,
   jsonReply,
   type Operation,
-  type PlatformProtocol,
   Refusal,
   type Reply,
-} from './protocol.ts';
-import { redactText } from './requests.ts';
+} from '../protocol.ts';
+import { redactText } from '../requests.ts';
+
+export const instagram = {
+  name: 'Instagram',
+  kinds: {
+    business: { id: /^\d+$/, scopes: ['instagram_business_basic', 'instagram_business_content_publish'] },
+  },
+  operations: [
+    'instagram.media.create',
+    'instagram.container.status',
+    'instagram.media_publish',
+    'instagram.media.get',
+    'instagram.media.list',
+    'instagram.content_publishing_limit',
+    'instagram.account.get',
+  ] as const,
+  processing: {
+    'slow-container': ['instagram.media.create'],
+    'failed-processing': ['instagram.media.create'],
+  },
+  permalinkOf: ({ shortcode }, publicUrl) => `${publicUrl}/p/${shortcode}/`,
+  create: createInstagram,
+} satisfies SandboxPlatform;
 
 /** A media container: made from a picture's address or from other containers, published at most once. */
-export interface InstagramContainer {
+interface InstagramContainer {
   id: string;
   /** The account. */
   ig: string;
@@ -94,18 +116,9 @@ const accountFields = ['id', 'user_id', 'username', 'name', 'account_type', 'med
  * Instagram's publishing over the Graph API, the same for both ways to log in: containers whose pictures the platform
  * fetches, single-use publishing, and reads.
  */
-export function createInstagram(
-  context: SandboxContext,
-): PlatformProtocol & { clear(): void; resume(): void } {
-  const containers = new Map<string, InstagramContainer>();
-  for (const record of context.restored) {
-    if (record.kind === 'instagram-container') containers.set(record.container.id, record.container);
-  }
-
-  async function saveContainer(container: InstagramContainer): Promise<void> {
-    await context.state.append({ kind: 'instagram-container', container });
-    containers.set(container.id, container);
-  }
+function createInstagram(context: SandboxContext): RunningPlatform {
+  const containers = context.shelf<InstagramContainer>('instagram-container');
+  const saveContainer = (container: InstagramContainer) => containers.put(container.id, container);
 
   function statusOf(container: InstagramContainer): ContainerStatus {
     if (context.ledger.findByHandle('instagram', container.id)) return 'PUBLISHED';
@@ -133,9 +146,9 @@ export function createInstagram(
 
   async function acceptContainer(account: Account, parameters: Parameters, fault?: Fault): Promise<Reply> {
     const now = context.now().getTime();
-    const recent = [...containers.values()].filter(
-      ({ ig, createdAt }) => ig === account.externalId && now - createdAt < dayMs,
-    );
+    const recent = containers
+      .list()
+      .filter(({ ig, createdAt }) => ig === account.externalId && now - createdAt < dayMs);
     if (recent.length >= context.settings.get().containersPerDay) {
       throw refusal(400, codes.dailyCap, 'Application request limit reached');
     }
@@ -387,7 +400,7 @@ export function createInstagram(
   const getNode: Operation = {
     name(call) {
       const id = call.params.ig ?? '';
-      if (containers.has(id)) return 'instagram.container.status';
+      if (containers.get(id)) return 'instagram.container.status';
       if (id === 'me' || call.accounts.some(({ externalId }) => externalId === id))
         return 'instagram.account.get';
       return 'instagram.media.get';
@@ -493,7 +506,7 @@ export function createInstagram(
     }),
     clear: () => containers.clear(),
     resume() {
-      for (const container of containers.values()) {
+      for (const container of containers.list()) {
         if (!container.result && statusOf(container) === 'IN_PROGRESS') void fetchPicture(container);
       }
     },

@@ -1,23 +1,51 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import type { Account } from './accounts.ts';
-import type { SandboxContext } from './context.ts';
-import type { LedgerPost, PostType } from './ledger.ts';
-import { readLittleText } from './little-text.ts';
-import { probeImage, type StoredMedia, sha256Of } from './media.ts';
+import type { Account } from '../accounts.ts';
+import type { SandboxContext } from '../context.ts';
+import type { LedgerPost, PostType } from '../ledger.ts';
+import { probeImage, type StoredMedia, sha256Of } from '../media.ts';
+import type { RunningPlatform, SandboxPlatform } from '../platform.ts';
 import {
   asObject,
   bearerToken,
   type Call,
   jsonReply,
   type Operation,
-  type PlatformProtocol,
   Refusal,
   type Reply,
   stringAt,
-} from './protocol.ts';
+} from '../protocol.ts';
+import { readLittleText } from './little-text.ts';
+
+const memberScopes = ['openid', 'profile', 'w_member_social'];
+const organizationScopes = ['openid', 'profile', 'w_organization_social', 'r_organization_social'];
+
+export const linkedin = {
+  name: 'LinkedIn',
+  kinds: {
+    member: { id: /^urn:li:person:[A-Za-z0-9_-]+$/, scopes: memberScopes },
+    organization: { id: /^urn:li:organization:[A-Za-z0-9_-]+$/, scopes: organizationScopes },
+  },
+  operations: [
+    'linkedin.images.initialize',
+    'linkedin.images.upload',
+    'linkedin.images.get',
+    'linkedin.posts.create',
+    'linkedin.posts.find',
+    'linkedin.posts.get',
+    'linkedin.posts.delete',
+    'linkedin.userinfo',
+  ] as const,
+  processing: {
+    'slow-upload-processing': ['linkedin.images.upload'],
+    'failed-processing': ['linkedin.images.upload'],
+  },
+  // LinkedIn's clients compute the permalink, and put this address in place of LinkedIn's.
+  permalinkOf: ({ publicId }, publicUrl) => `${publicUrl}/feed/update/${publicId}`,
+  create: createLinkedIn,
+} satisfies SandboxPlatform;
 
 /** An image asset: asked for, uploaded, processed, used in posts. */
-export interface LinkedInImage {
+interface LinkedInImage {
   urn: string;
   owner: string;
   uploadUrlExpiresAt: number;
@@ -38,16 +66,9 @@ const maxMultiImages = 20;
  * LinkedIn's versioned API for members and organisations: text and image posts, their images, and reads of an
  * organisation's posts. A member's own posts cannot be read back.
  */
-export function createLinkedIn(context: SandboxContext): PlatformProtocol & { clear(): void } {
-  const images = new Map<string, LinkedInImage>();
-  for (const record of context.restored) {
-    if (record.kind === 'linkedin-image') images.set(record.image.urn, record.image);
-  }
-
-  async function saveImage(image: LinkedInImage): Promise<void> {
-    await context.state.append({ kind: 'linkedin-image', image });
-    images.set(image.urn, image);
-  }
+function createLinkedIn(context: SandboxContext): RunningPlatform {
+  const images = context.shelf<LinkedInImage>('linkedin-image');
+  const saveImage = (image: LinkedInImage) => images.put(image.urn, image);
 
   function statusOf(image: LinkedInImage): ImageStatus {
     if (!image.upload) return 'WAITING_UPLOAD';

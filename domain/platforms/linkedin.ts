@@ -1,0 +1,43 @@
+import { type ImageRule, type MediaRule, type PlatformRules, type TextRule, unsupported } from './rules.ts';
+
+// https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/posts-api (read 2026-11-21)
+const text: TextRule = {
+  maxLength: 3_000,
+  counting: 'utf-16',
+  isRequired: false,
+  maxHashtags: null,
+  maxMentions: null,
+};
+
+// https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/images-api (read 2026-11-21)
+const image: ImageRule = {
+  contentTypes: ['image/jpeg', 'image/png', 'image/gif'],
+  // LinkedIn documents no limit in bytes.
+  maxBytes: null,
+  // "Less than 36152320 pixels".
+  maxPixels: 36_152_319,
+  maxFrames: 250,
+  aspectRatio: null,
+};
+const oneImage: MediaRule = { minCount: 1, maxCount: 1, image, video: null, maxAltText: 4_086 };
+
+export const linkedin = {
+  name: 'LinkedIn',
+  kinds: ['member', 'organization'],
+  types: {
+    TEXT_ONLY: { isSupported: true, text: { ...text, isRequired: true }, media: null },
+    SINGLE_IMAGE: { isSupported: true, text, media: oneImage },
+    // https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/multiimage-post-api (read 2026-11-21)
+    CAROUSEL: { isSupported: true, text, media: { ...oneImage, minCount: 2, maxCount: 20 } },
+    VIDEO: unsupported('Video on LinkedIn is not supported yet'),
+    STORY: unsupported('LinkedIn has no stories'),
+    REEL: unsupported('LinkedIn has no reels'),
+  },
+  rates: { app: { perMinute: 6_000, burst: 2_500 }, profile: { perMinute: 30, burst: 12 } },
+  prepareMinutes: { SINGLE_IMAGE: 2, CAROUSEL: 2 },
+  sizes: [
+    { name: 'square', width: 1_200, height: 1_200 },
+    { name: 'landscape', width: 1_200, height: 627 },
+    { name: 'portrait', width: 1_080, height: 1_350 },
+  ],
+} as const satisfies PlatformRules;
