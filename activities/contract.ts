@@ -126,6 +126,27 @@ export type ReconcileTargetResult =
       readonly handleIsDead: boolean;
     };
 
+/** One of what follows a target's post. */
+export interface PartInput extends TargetInput {
+  readonly part: number;
+  readonly cycle: number;
+  /** The platform's ids of what it answers, and of the post. */
+  readonly parentId: string;
+  readonly rootId: string;
+  /** The instant the platform's rate gave an earlier call; `null` for none. */
+  readonly admittedAtMs: number | null;
+}
+
+export type PartSettled = TargetSettled;
+export type PartResult =
+  | PartSettled
+  | { readonly kind: 'not-sent'; readonly error: TargetError; readonly retryAfterMs: number | null }
+  /** Nothing is armed: the platform's rate admits it only then. */
+  | { readonly kind: 'admitted-later'; readonly sendAtMs: number }
+  /** Nothing is armed: a hold stands. */
+  | { readonly kind: 'held'; readonly error: TargetError }
+  | { readonly kind: 'unknown'; readonly error: TargetError };
+
 export interface ResolveTargetInput {
   readonly tenantId: string;
   readonly postId: string;

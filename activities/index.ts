@@ -1,5 +1,6 @@
 import type { ActivityDependencies } from './dependencies.ts';
 import { createMaintenanceActivities } from './maintenance.ts';
+import { createPartActivities } from './parts.ts';
 import { createPokingActivities } from './poking.ts';
 import { createProjectionActivities } from './projection.ts';
 import { createPublishingActivities } from './publishing.ts';
@@ -8,6 +9,7 @@ import { createPublishingActivities } from './publishing.ts';
 export const createActivities = (dependencies: ActivityDependencies) => ({
   ...createProjectionActivities(dependencies),
   ...createPublishingActivities(dependencies),
+  ...createPartActivities(dependencies),
   ...createMaintenanceActivities(dependencies),
   ...createPokingActivities(dependencies),
 });

@@ -1,5 +1,5 @@
 import { log } from '@temporalio/activity';
-import type { FindResult, Receipt } from '../adapters/platforms/publisher.ts';
+import type { Finder, FindQuery, FindResult, Receipt } from '../adapters/platforms/publisher.ts';
 import { findNewestPublication, type PublicationRow, settlePublication } from '../db/publications.ts';
 import type { TenantDatabase } from '../db/tenant-database.ts';
 import { prepareLeadMs } from '../domain/leads.ts';
@@ -13,13 +13,22 @@ import { callContext } from './heartbeat.ts';
 import { openHandle } from './preparing.ts';
 import { settledFrom } from './settled.ts';
 
+/** How the platform is asked about an attempt; without a finder it cannot be, and a person is. */
+export interface LookUp {
+  /** 0 for the post, from 1 on for what follows it. */
+  readonly part: number;
+  readonly finderOf: (publishing: PublishingContext) => Finder | undefined;
+}
+const lookUpOfPost: LookUp = { part: 0, finderOf: ({ adapter }) => adapter.finder };
+
 /** Finds out what became of an attempt: by its row, and where that cannot say, by asking the platform. */
 export async function reconcile(
   dependencies: ActivityDependencies,
   publishing: PublishingContext,
   input: TargetInput,
+  lookUp: LookUp = lookUpOfPost,
 ): Promise<ReconcileTargetResult> {
-  const row = await findNewestPublication(publishing.database, input.postId, input.targetId);
+  const row = await findNewestPublication(publishing.database, input.postId, input.targetId, lookUp.part);
   if (!row) return nothingSent('Nothing had been armed');
   switch (row.state) {
     case 'ARMED':
@@ -27,16 +36,19 @@ export async function reconcile(
       // Only its holder was lost: the next arm comes at once, and costs none of the tries.
       return nothingSent('Nothing was sent');
     case 'NOT_SENT':
-      return notSent(row.error_message ?? 'Nothing was sent', row.handle === null && isPrepared(publishing));
+      return notSent(
+        row.error_message ?? 'Nothing was sent',
+        row.handle === null && isPrepared(publishing, row),
+      );
     case 'PUBLISHED':
     case 'REFUSED':
     case 'UNCONFIRMED':
       return settledFrom(row);
     case 'SENDING':
       await giveUpSender(dependencies, publishing.database, row);
-      return reconcile(dependencies, publishing, input);
+      return reconcile(dependencies, publishing, input, lookUp);
     case 'UNKNOWN':
-      return ask(dependencies, await publishingOf(dependencies, publishing, row, input), row, input);
+      return ask(dependencies, await publishingOf(dependencies, publishing, row, input), row, input, lookUp);
     default:
       return unreachable(row.state, 'publication state');
   }
@@ -58,8 +70,8 @@ function publishingOf(
 /** How long a platform may process what it has taken before a person is asked. */
 const longestPendingMs = 24 * 3_600_000;
 
-const isPrepared = ({ account, content }: PublishingContext): boolean =>
-  prepareLeadMs(account.platform, content.type) !== null;
+const isPrepared = ({ account, content }: PublishingContext, { part }: PublicationRow): boolean =>
+  part === 0 && prepareLeadMs(account.platform, content.type) !== null;
 
 const nothingSent = (message: string): ReconcileTargetResult => ({
   ...{ kind: 'not-sent', error: { code: 'unavailable', message }, retryAfterMs: 0, handleIsDead: false },
@@ -92,14 +104,16 @@ async function ask(
   publishing: PublishingContext,
   row: PublicationRow,
   input: TargetInput,
+  { finderOf }: LookUp,
 ): Promise<ReconcileTargetResult> {
-  const { adapter, account, content, database } = publishing;
-  if (!adapter.finder) {
+  const { account, content, database } = publishing;
+  const finder = finderOf(publishing);
+  if (!finder) {
     const reason = `${account.platform} does not show a ${account.kind}'s own posts`;
     return settle(database, row, { kind: 'cannot-tell', final: true }, { message: reason });
   }
   const now = await dependencies.clock.now();
-  const result = await findOnce(publishing, row, {
+  const result = await findOnce(publishing, finder, row, {
     content,
     handle: await openHandle(dependencies, publishing, { ...input, revisionId: row.revision_id }, row.handle),
     sentAfter: row.send_started_at ?? row.updated_at,
@@ -114,7 +128,7 @@ async function ask(
         { receipt: result.receipt, at: row.send_deadline ?? now },
       );
     case 'absent': {
-      const settledAtMs = (row.give_up_at ?? row.updated_at).getTime() + adapter.finder.settleMs;
+      const settledAtMs = (row.give_up_at ?? row.updated_at).getTime() + finder.settleMs;
       const tooSoonMs = result.proof === 'read' ? settledAtMs - now.getTime() : 0;
       if (tooSoonMs > 0) throw notYet('The platform may not show the post yet', tooSoonMs);
       const dropHandle = result.handleIsDead ?? false;
@@ -141,12 +155,13 @@ async function ask(
 }
 
 async function findOnce(
-  { adapter, account }: PublishingContext,
+  { account }: PublishingContext,
+  finder: Finder,
   row: PublicationRow,
-  query: Parameters<NonNullable<typeof adapter.finder>['find']>[1],
+  query: FindQuery,
 ): Promise<FindResult> {
   try {
-    return await adapter.finder!.find(account, query, callContext());
+    return await finder.find(account, query, callContext());
   } catch (error) {
     log.warn('The platform could not be asked', {
       publicationId: row.id,

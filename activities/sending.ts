@@ -1,5 +1,5 @@
 import { cancellationSignal, log } from '@temporalio/activity';
-import type { CommitContext, Receipt } from '../adapters/platforms/publisher.ts';
+import type { CallContext, Publisher, Receipt } from '../adapters/platforms/publisher.ts';
 import { type PublicationRow, settlePublication } from '../db/publications.ts';
 import { delayBucket } from '../db/rates.ts';
 import type { TenantDatabase } from '../db/tenant-database.ts';
@@ -49,7 +49,12 @@ export async function release(one: Release): Promise<ReleaseTargetResult> {
 async function send(one: Release, row: PublicationRow, claimedAtMs: number): Promise<ReleaseTargetResult> {
   const { publishing, input, dependencies, failpoint, claims } = one;
   await failpoint('sending', input.postId);
-  const { verdict, pauseMs } = await commitOnce(one, row, claimedAtMs);
+  const { adapter, account, content } = publishing;
+  const { verdict, pauseMs } = await commitOnce(adapter.publisher, row, claimedAtMs, async (context) => {
+    const handle = await openHandle(dependencies, publishing, input, row.handle).catch(failUnsent);
+    const media = mediaAccess(dependencies, publishing);
+    return adapter.publisher.commit(account, content, handle, { ...context, media });
+  });
   await claims.untilSent();
   await failpoint('platform-answered', input.postId);
   let from: PublicationState;
@@ -75,7 +80,7 @@ async function send(one: Release, row: PublicationRow, claimedAtMs: number): Pro
 }
 
 /** A platform that asks for a pause gets it from everything else that is to go to the same profile, too. */
-async function obeyDelay(
+export async function obeyDelay(
   { database }: PublishingContext,
   row: PublicationRow,
   pauseMs: number,
@@ -87,47 +92,42 @@ async function obeyDelay(
   await delayBucket(database, bucket, new Date((await clock.now()).getTime() + pauseMs));
 }
 
-const delayOf = (verdict: UnrecordedVerdict): number =>
+export const delayOf = (verdict: UnrecordedVerdict): number =>
   verdict.kind === 'failed' && verdict.error.code === 'rate-limited' ? (verdict.retryAfterMs ?? 0) : 0;
 
-interface Committed {
+export interface Committed {
   readonly verdict: UnrecordedVerdict;
   /** What the platform's headers ask for before its limit is reached; 0 for nothing. */
   readonly pauseMs: number;
 }
 
 /** The one call. Whatever happens in it ends as a verdict, never as an exception. */
-async function commitOnce(
-  { dependencies, publishing, input }: Release,
+export async function commitOnce(
+  { commitTimeoutMs }: Pick<Publisher, 'commitTimeoutMs'>,
   row: PublicationRow,
   claimedAtMs: number,
+  call: (context: CallContext) => Promise<Receipt>,
 ): Promise<Committed> {
-  const { adapter, account, content } = publishing;
   let pauseMs = 0;
   // The database's clock as the claim read it, and our own from there on: nobody is asked what time it is.
   const sentAtMs = row.send_started_at?.getTime() ?? Date.now();
   if (performance.now() - claimedAtMs > sendDeadlineMs) {
-    const error = {
-      code: 'unavailable',
-      message: 'The sender was held up past its deadline and did not send',
-    };
+    const message = 'The sender was held up past its deadline and did not send';
+    const error = { code: 'unavailable', message };
     return {
       verdict: { kind: 'failed', meaning: 'not-sent', error, retryAfterMs: 0, handleIsDead: false },
       pauseMs,
     };
   }
   try {
-    const handle = await openHandle(dependencies, publishing, input, row.handle).catch(failUnsent);
     // A shutdown does not stop a call that has left: only its own time-out does.
-    const context: CommitContext = {
-      signal: AbortSignal.timeout(adapter.publisher.commitTimeoutMs),
+    const receipt = await call({
+      signal: AbortSignal.timeout(commitTimeoutMs),
       progress: () => {},
       slowDown: (forMs) => {
         pauseMs = Math.max(pauseMs, forMs);
       },
-      media: mediaAccess(dependencies, publishing),
-    };
-    const receipt = await adapter.publisher.commit(account, content, handle, context);
+    });
     return { verdict: publishedBy(receipt, sentAtMs + (performance.now() - claimedAtMs)), pauseMs };
   } catch (error) {
     return { verdict: failedBy(error, row.sent_before), pauseMs };
@@ -195,7 +195,9 @@ export async function writeVerdict(
   return from;
 }
 
-function resultOf(verdict: UnrecordedVerdict): ReleaseTargetResult {
+export function resultOf(
+  verdict: UnrecordedVerdict,
+): Extract<ReleaseTargetResult, { kind: 'published' | 'refused' | 'not-sent' | 'unknown' }> {
   if (verdict.kind === 'published') return verdict;
   const { meaning, error, retryAfterMs, handleIsDead } = verdict;
   switch (meaning) {

@@ -41,17 +41,23 @@ const isUnheard = sql<boolean>`(p.part = 0 and p.state = 'PUBLISHED' and o.phase
 const isDoubtful = sql<boolean>`(p.part = 0 and p.state in ('SENDING', 'UNKNOWN', 'UNCONFIRMED') and p.cycle >= o.cycle
   and o.phase = any(${sql.val(phasesAtRest)}::text[]))`;
 
+/** The tenant's version of all policies. */
+export async function findPoliciesVersion(database: TenantDatabase, tenantId: string): Promise<number> {
+  const tenant = await database
+    .selectFrom('tenants')
+    .select('policies_version')
+    .where('id', '=', tenantId)
+    .executeTakeFirstOrThrow();
+  return tenant.policies_version;
+}
+
 /** Reads what holds around a post. `knownVersion`: the policies the run has resolved already. */
 export async function findConditions(
   database: TenantDatabase,
   { tenantId, postId, knownVersion }: { tenantId: string; postId: string; knownVersion: number },
 ): Promise<PostConditions> {
   // The version first: a policy that changes meanwhile is resolved again, never taken for the older one.
-  const { policies_version: policyVersion } = await database
-    .selectFrom('tenants')
-    .select('policies_version')
-    .where('id', '=', tenantId)
-    .executeTakeFirstOrThrow();
+  const policyVersion = await findPoliciesVersion(database, tenantId);
   const targets = await database
     .selectFrom('targets')
     .innerJoin('profiles', 'profiles.id', 'targets.profile_id')

@@ -23,6 +23,8 @@ export type PublicationRow = Selectable<PublicationsTable>;
 export interface ArmInput {
   readonly postId: string;
   readonly targetId: string;
+  /** From 1 on, one of what follows the post (default the post itself). */
+  readonly part?: number;
   readonly cycle: number;
   /** This attempt: the same one finds its own row again, another one takes over from it. */
   readonly holder: string;
@@ -69,8 +71,9 @@ export type ArmResult =
  */
 export function armPublication(database: TenantDatabase, input: ArmInput): Promise<ArmResult> {
   return inTransaction(database, async (transaction) => {
-    if (!(await isAboveBarrier(transaction, input))) return { kind: 'superseded' };
-    const row = await lockNewestPublication(transaction, input.postId, input.targetId);
+    // What follows a post is nobody's to take back: the post is out.
+    if (!input.part && !(await isAboveBarrier(transaction, input))) return { kind: 'superseded' };
+    const row = await lockNewestPublication(transaction, input);
     const move = movePublication(factsOf(row), { kind: 'arm', cycle: input.cycle, holder: input.holder });
     if (move.kind === 'refused') return refusedArm(move.reason, row);
     if (move.kind === 'stay') return armedBy(row!);
@@ -164,6 +167,7 @@ const insertArmed = (
       id: randomUUID(),
       post_id: input.postId,
       target_id: input.targetId,
+      part: input.part ?? 0,
       cycle: input.cycle,
       state: 'ARMED',
       fence,
@@ -294,8 +298,10 @@ export async function disarmScope(
       returning p.*
     ), noted as (
       insert into post_events (post_id, event_key, type, occurred_at, data)
-      select post_id, 'publication:' || id || ':' || fence || ':DISARMED', 'target.disarmed', updated_at,
+      select post_id, 'publication:' || id || ':' || fence || ':DISARMED',
+        case when part = 0 then 'target.disarmed' else 'part.disarmed' end, updated_at,
         jsonb_build_object('targetId', target_id, 'attempt', fence)
+          || case when part = 0 then '{}' else jsonb_build_object('part', part) end
       from taken
       on conflict (tenant_id, post_id, event_key) do nothing
     )
@@ -390,8 +396,10 @@ export async function releasePublications(
       returning p.*
     ), noted as (
       insert into post_events (post_id, event_key, type, occurred_at, data)
-      select post_id, 'publication:' || id || ':' || fence || ':SENDING', 'target.sending', send_started_at,
+      select post_id, 'publication:' || id || ':' || fence || ':SENDING',
+        case when part = 0 then 'target.sending' else 'part.sending' end, send_started_at,
         jsonb_build_object('targetId', target_id, 'attempt', fence, 'dueAt', due_at)
+          || case when part = 0 then '{}' else jsonb_build_object('part', part) end
       from claimed
       on conflict (tenant_id, post_id, event_key) do nothing
     )
@@ -499,7 +507,6 @@ const deletePreparation = (transaction: TenantTransaction, targetId: string, rev
     .where('revision_id', '=', revisionId)
     .execute();
 
-/** Stores the permalink once it is known; repeatable. */
 /** Where the publication stands, and its final id where the platform has given one later. */
 export async function setConfirmed(
   database: TenantDatabase,
@@ -513,23 +520,32 @@ export async function setConfirmed(
     .execute();
 }
 
-/** The newest row of a target, whatever its cycle: the one that speaks for it. */
+/** The newest row of a target, or of one of its parts, whatever its cycle: the one that speaks for it. */
 export const findNewestPublication = (
   database: TenantDatabase,
   postId: string,
   targetId: string,
-): Promise<PublicationRow | undefined> => newestPublications(database, postId, targetId).executeTakeFirst();
+  part = 0,
+): Promise<PublicationRow | undefined> =>
+  newestPublications(database, postId, targetId, part).executeTakeFirst();
 
-const lockNewestPublication = (transaction: TenantTransaction, postId: string, targetId: string) =>
-  newestPublications(transaction, postId, targetId).forUpdate().executeTakeFirst();
+const lockNewestPublication = (
+  transaction: TenantTransaction,
+  { postId, targetId, part = 0 }: Pick<ArmInput, 'postId' | 'targetId' | 'part'>,
+) => newestPublications(transaction, postId, targetId, part).forUpdate().executeTakeFirst();
 
-const newestPublications = (database: TenantDatabase | TenantTransaction, postId: string, targetId: string) =>
+const newestPublications = (
+  database: TenantDatabase | TenantTransaction,
+  postId: string,
+  targetId: string,
+  part: number,
+) =>
   database
     .selectFrom('publications')
     .selectAll()
     .where('post_id', '=', postId)
     .where('target_id', '=', targetId)
-    .where('part', '=', 0)
+    .where('part', '=', part)
     .orderBy('cycle', 'desc')
     .limit(1);
 
@@ -557,6 +573,7 @@ const lockArmedPublications = (transaction: TenantTransaction, postId: string): 
     .selectFrom('publications')
     .selectAll()
     .where('post_id', '=', postId)
+    .where('part', '=', 0)
     .where('state', '=', 'ARMED')
     .orderBy('target_id')
     .orderBy('cycle')
@@ -579,7 +596,7 @@ const factsOf = (row: PublicationRow | undefined): PublicationFacts | null =>
     : null;
 
 async function insertPublicationEvent(transaction: TenantTransaction, row: PublicationRow): Promise<void> {
-  const type = `target.${row.state.toLowerCase().replaceAll('_', '-')}`;
+  const type = `${row.part === 0 ? 'target' : 'part'}.${row.state.toLowerCase().replaceAll('_', '-')}`;
   await transaction
     .insertInto('post_events')
     .values({
@@ -591,6 +608,7 @@ async function insertPublicationEvent(transaction: TenantTransaction, row: Publi
       actor_name: null,
       data: JSON.stringify({
         targetId: row.target_id,
+        ...(row.part > 0 && { part: row.part }),
         attempt: row.fence,
         publicId: row.public_id,
         permalink: row.permalink,

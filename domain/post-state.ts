@@ -27,7 +27,10 @@ export interface RevisionRef {
   readonly mediaCount: number;
   /** Who last changed each gate's inputs: the gate's author. */
   readonly authors: Readonly<Record<Gate, string>>;
+  /** The kinds of what follows each target's post, in their order; targets that nothing follows are left out. */
+  readonly parts?: Readonly<Record<string, readonly PartKind[]>>;
 }
+export type PartKind = 'thread' | 'first-comment';
 
 export interface Vote {
   readonly memberId: string;

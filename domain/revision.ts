@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import canonicalizeJson from 'canonicalize';
 import type { PostType } from './post.ts';
+import type { PartKind } from './post-state.ts';
 
 /** One piece of media in a revision, by the hash of its bytes. */
 export interface RevisionMedia {
@@ -99,6 +100,22 @@ export function textsOf({
     ...(thread !== undefined && { thread }),
   };
   return Object.keys(texts).length === 0 ? undefined : texts;
+}
+
+/** What follows a target's post: a public effect of its own, with a row, a claim and a receipt of its own. */
+export interface PostPart {
+  /** From 1 on; 0 is the post. */
+  readonly part: number;
+  readonly kind: PartKind;
+  readonly text: string;
+}
+
+/** The parts that follow a target's post: those of its thread in their order, then its first comment. */
+export function partsOf({ thread = [], firstComment }: TargetTexts): PostPart[] {
+  const texts = thread.map((text) => ({ kind: 'thread' as const, text }));
+  const all =
+    firstComment === undefined ? texts : [...texts, { kind: 'first-comment' as const, text: firstComment }];
+  return all.map((part, index) => ({ ...part, part: index + 1 }));
 }
 
 /** What a target's followers read: its copy, or the post's, and its hashtags. */

@@ -2,6 +2,8 @@
 
 const postPrefix = 'post';
 const pokePrefix = 'poke';
+const partsPrefix = 'parts';
+const prefixesOfTenants: readonly (string | undefined)[] = [postPrefix, pokePrefix, partsPrefix];
 
 export const postWorkflowId = (tenantId: string, postId: string): string =>
   `${postPrefix}/${tenantId}/${postId}`;
@@ -9,10 +11,16 @@ export const postWorkflowId = (tenantId: string, postId: string): string =>
 export const pokeWorkflowId = ({ tenantId, requestId }: { tenantId: string; requestId: string }): string =>
   `${pokePrefix}/${tenantId}/${requestId}`;
 
+/** One run brings what follows a target's post; a person's retry is another round. */
+export const partsWorkflowId = (
+  { tenantId, postId, targetId }: { tenantId: string; postId: string; targetId: string },
+  cycle: number,
+): string => `${partsPrefix}/${tenantId}/${postId}/${targetId}/${cycle}`;
+
 /** The tenant a workflow id belongs to; `null` for the system's own workflows. */
 export function tenantOfWorkflowId(workflowId: string): string | null {
   const [prefix, tenantId] = workflowId.split('/');
-  return (prefix === postPrefix || prefix === pokePrefix) && tenantId ? tenantId : null;
+  return prefixesOfTenants.includes(prefix) && tenantId ? tenantId : null;
 }
 
 /** Workflows and their short activities. */

@@ -1,3 +1,4 @@
 export { maintenanceWorkflow } from './maintenance.ts';
+export { partsWorkflow } from './parts.ts';
 export { pokeWorkflow } from './poke.ts';
 export { postWorkflow } from './post.ts';

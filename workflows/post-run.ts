@@ -7,7 +7,7 @@ import { evaluate, targetsReadyButForTime } from '../domain/lifecycle.ts';
 import type { PostState, TargetState } from '../domain/post-state.ts';
 import { applyCommand } from '../domain/reducer.ts';
 import { mayCommand } from '../domain/signals.ts';
-import type { PostRunSettings, StoryPart } from './messages.ts';
+import type { PartsWorkflowInput, PostRunSettings, StoryPart } from './messages.ts';
 import { Mutex } from './mutex.ts';
 import { OperatorView } from './operator-view.ts';
 import { disarm, lookUpConditions, lookUpMember, project, resolveRow } from './proxies.ts';
@@ -35,6 +35,8 @@ export class PostRun {
   #isBehind = false;
   /** What the run has learned may be out, and has not asked about yet. */
   #doubts: readonly Doubt[] = [];
+  /** Targets whose parts this run has started. */
+  readonly #followed = new Set<string>();
   readonly #story: StoryPart[] = [];
   readonly settings: PostRunSettings;
 
@@ -104,13 +106,30 @@ export class PostRun {
 
   get isOver(): boolean {
     const { expiredAtMs, cancelledAtMs, targets, archived } = this.#state;
-    if (this.isBusy() || this.#unwritten > 0 || this.#isBehind) return false;
+    if (this.isBusy() || this.#unwritten > 0 || this.#isBehind || this.unfollowed.length > 0) return false;
     if (archived || expiredAtMs !== null) return true;
     if (targets.every((target) => target.phase === 'PUBLISHED')) return true;
     return (
       cancelledAtMs !== null &&
       targets.every((target) => target.phase === 'CANCELLED' || target.phase === 'PUBLISHED')
     );
+  }
+
+  /** What follows targets that are out, and has not been started by this run. */
+  get unfollowed(): readonly PartsWorkflowInput[] {
+    const { tenantId, postId, revision, gates, targets } = this.#state;
+    const approvedHash = gates.publish.approvedHash;
+    if (!revision.parts || approvedHash === null) return [];
+    return targets.flatMap(({ targetId, phase, publicId }) => {
+      const kinds = revision.parts?.[targetId];
+      if (!kinds || phase !== 'PUBLISHED' || !publicId || this.#followed.has(targetId)) return [];
+      const post = { tenantId, postId, targetId, revisionId: revision.revisionId, approvedHash };
+      return [{ ...post, publicId, kinds, cycle: 1 }];
+    });
+  }
+
+  noteFollowed(targetId: string): void {
+    this.#followed.add(targetId);
   }
 
   /** Whether anybody waits for an answer: what people say comes before what time does. */

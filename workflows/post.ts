@@ -27,6 +27,7 @@ import {
 } from './messages.ts';
 import { PostRun } from './post-run.ts';
 import { askAbout, prepare, publish, tellLate } from './publish-target.ts';
+import { startParts } from './start-parts.ts';
 
 /**
  * One post, from its submission to its outcome: waits at its gates, sleeps until it is due, publishes each target once,
@@ -51,6 +52,10 @@ async function live(post: PostRun, input: PostWorkflowInput, opening: Change | n
       continue;
     }
     for (const doubt of post.takeDoubts()) void takeStep(post, { kind: 'ask', ...doubt });
+    for (const parts of post.unfollowed) {
+      post.noteFollowed(parts.targetId);
+      await startParts(parts);
+    }
     if (await post.ringAlarms()) continue;
     const moment = nextMoment(post);
     if (post.isCommanded) await condition(() => !post.isCommanded);

@@ -86,8 +86,16 @@ export const { releaseTarget } = proxyActivities<Activities>({
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 });
 
+/** As above, for what follows a post: claimed and sent at once. */
+export const { publishPart } = proxyActivities<Activities>({
+  taskQueue: releaseTaskQueue,
+  startToCloseTimeout: '3m',
+  heartbeatTimeout: '3s',
+  retry: { maximumAttempts: 1 },
+});
+
 /** Only reads at the platform; says itself when to ask again. */
-export const { reconcileTarget } = proxyActivities<Activities>({
+export const { reconcileTarget, reconcilePart } = proxyActivities<Activities>({
   startToCloseTimeout: '2m',
   heartbeatTimeout: '10s',
   retry: { initialInterval: '2s', backoffCoefficient: 2, maximumInterval: '1m' },

@@ -16,6 +16,7 @@ import type { Gate, PostType } from '../../domain/post.ts';
 import { gatesOf, type RevisionRef } from '../../domain/post-state.ts';
 import {
   mediaShown,
+  partsOf as partsOfTarget,
   publicText,
   type RevisionContent,
   type RevisionTarget,
@@ -304,7 +305,15 @@ export function revisionRefOf(revision: RevisionRow): RevisionRef {
     hasCopy: hasCopy(revision.content),
     mediaCount: revision.content.media.length,
     authors: revision.authors,
+    ...whatFollows(revision.content),
   };
+}
+
+function whatFollows({ targets }: RevisionContent): Pick<RevisionRef, 'parts'> {
+  const followed = targets
+    .map((target) => [target.targetId, partsOfTarget(target).map(({ kind }) => kind)] as const)
+    .filter(([, kinds]) => kinds.length > 0);
+  return followed.length === 0 ? {} : { parts: Object.fromEntries(followed) };
 }
 
 /** Every target has something to say. */

@@ -1,13 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { armAheadMs, defaultArmLeadMs, prepareLeadMs } from '../../domain/leads.ts';
+import { ruleFor } from '../../domain/platform-rules.ts';
 import { platforms, postTypes } from '../../domain/post.ts';
 
 it('prepares visual posts minutes ahead by platform, and a text not at all', () => {
-  for (const platform of platforms) expect(prepareLeadMs(platform, 'TEXT_ONLY')).toBeNull();
-  for (const type of postTypes.filter((type) => type !== 'TEXT_ONLY')) {
-    expect(prepareLeadMs('linkedin', type)).toBe(120_000);
-    expect(prepareLeadMs('instagram', type)).toBe(type === 'CAROUSEL' ? 900_000 : 300_000);
-  }
+  expect(prepareLeadMs('linkedin', 'TEXT_ONLY')).toBeNull();
+  expect(prepareLeadMs('linkedin', 'SINGLE_IMAGE')).toBe(120_000);
+  expect(prepareLeadMs('instagram', 'SINGLE_IMAGE')).toBe(300_000);
+  expect(prepareLeadMs('instagram', 'CAROUSEL')).toBe(900_000);
+  // What carries media is uploaded, and nothing earlier than half an hour ahead.
+  for (const platform of platforms)
+    for (const type of postTypes) {
+      const rule = ruleFor(platform, type);
+      const leadMs = prepareLeadMs(platform, type);
+      if (!rule.isSupported) expect(leadMs).toBeNull();
+      else expect(leadMs ?? 0).toBeLessThanOrEqual(1_800_000);
+    }
 });
 
 it('arms ten to thirty seconds ahead, spread evenly, and a target always at the same distance', () => {

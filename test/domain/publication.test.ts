@@ -120,7 +120,7 @@ describe('the table of the publication row', () => {
   it('has a column for every state and for no row at all, and every event in all of them', () => {
     expect([...states].sort()).toEqual(['none', ...publicationStates].sort());
     expect(lines.map(([name]) => name)).toEqual(Object.keys(events));
-    expect(cells).toHaveLength(26 * 9);
+    expect(cells).toHaveLength(27 * 9);
   });
 
   it.each(cells)('%s in %s: %s', (name, state, cell) => {

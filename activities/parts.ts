@@ -1,0 +1,149 @@
+import { randomUUID } from 'node:crypto';
+import { activityInfo } from '@temporalio/activity';
+import type { Finder, Replier, Reply } from '../adapters/platforms/publisher.ts';
+import { findPoliciesVersion } from '../db/conditions.ts';
+import { type ArmResult, armPublication, releasePublications } from '../db/publications.ts';
+import { unreachable } from '../domain/post.ts';
+import { bucketsFor } from '../domain/rates.ts';
+import { type PostPart, partsOf } from '../domain/revision.ts';
+import type { PartInput, PartResult, ReconcileTargetResult } from './contract.ts';
+import {
+  type ActivityDependencies,
+  type PublishingContext,
+  requirePublishing,
+  revisionMismatch,
+} from './dependencies.ts';
+import { withHeartbeat } from './heartbeat.ts';
+import { reconcile } from './reconciling.ts';
+import { commitOnce, delayOf, obeyDelay, resultOf, writeVerdict } from './sending.ts';
+import { settledFrom } from './settled.ts';
+
+/** The activities that bring out what follows a post: each part has a row, a claim and a receipt of its own. */
+export function createPartActivities(dependencies: ActivityDependencies) {
+  return {
+    /**
+     * Arms a part's row, claims the right to send, and sends. Runs once (no retry): after a crash the row says what is
+     * known, and `reconcilePart` finds out the rest.
+     */
+    async publishPart(input: PartInput): Promise<PartResult> {
+      const publishing = await requirePublishing(dependencies, input);
+      return withHeartbeat(() => publish(dependencies, publishing, input));
+    },
+
+    /** As `reconcileTarget`, for a part: only reads at the platform. */
+    async reconcilePart(input: PartInput): Promise<ReconcileTargetResult> {
+      const publishing = await requirePublishing(dependencies, input);
+      const finderOf = (context: PublishingContext) => finderFor(context, input);
+      return withHeartbeat(() => reconcile(dependencies, publishing, input, { part: input.part, finderOf }));
+    },
+  };
+}
+
+async function publish(
+  dependencies: ActivityDependencies,
+  publishing: PublishingContext,
+  input: PartInput,
+): Promise<PartResult> {
+  const { adapter, account, database } = publishing;
+  const { replier } = adapter;
+  if (!replier) {
+    const message = `${account.platform} takes nothing below a post of a ${account.kind}`;
+    return { kind: 'refused', error: { code: 'rejected', message } };
+  }
+  const armed = await arm(dependencies, publishing, input);
+  if (armed.kind !== 'armed') return withoutArm(armed);
+  const claimedAtMs = performance.now();
+  const { publicationId, fence } = armed;
+  const [claim] = await releasePublications(database, [
+    {
+      ...{ publicationId, fence, approvedHash: input.approvedHash },
+      ...{ dueAt: armed.dueAt, sendAt: armed.sendAt },
+      commitTimeoutMs: adapter.publisher.commitTimeoutMs,
+      now: await dependencies.clock.sqlNow(),
+    },
+  ]);
+  if (claim?.kind !== 'sending') return held;
+  const { verdict, pauseMs } = await commitOnce(adapter.publisher, claim.row, claimedAtMs, (context) =>
+    replier.reply(account, replyOf(publishing, input), context),
+  );
+  await writeVerdict(database, publicationId, fence, verdict);
+  await obeyDelay(publishing, claim.row, Math.max(pauseMs, delayOf(verdict)), dependencies);
+  const result = resultOf(verdict);
+  return result.kind === 'not-sent'
+    ? { kind: 'not-sent', error: result.error, retryAfterMs: result.retryAfterMs }
+    : result;
+}
+
+const held: PartResult = {
+  kind: 'held',
+  error: { code: 'held', message: 'A hold stands against the profile, its platform or the tenant' },
+};
+
+type Armed = Extract<ArmResult, { kind: 'armed' }> & { readonly dueAt: Date };
+
+/** A part is due when what it follows is out. */
+async function arm(
+  { clock, rates }: ActivityDependencies,
+  { database, account, stored }: PublishingContext,
+  input: PartInput,
+): Promise<Armed | Exclude<ArmResult, { kind: 'armed' }>> {
+  const { workflowExecution, activityId } = activityInfo();
+  const now = await clock.now();
+  const result = await armPublication(database, {
+    ...{ postId: input.postId, targetId: input.targetId, part: input.part, cycle: input.cycle },
+    holder: `${workflowExecution?.runId ?? randomUUID()}/${activityId}`,
+    runId: workflowExecution?.runId ?? '',
+    version: 0,
+    ...{ revisionId: input.revisionId, approvedHash: input.approvedHash, dueAt: now, handle: null },
+    ...{ profileId: stored.profile.id, platform: account.platform },
+    policyVersion: await findPoliciesVersion(database, input.tenantId),
+    admittedAt: input.admittedAtMs === null ? null : new Date(input.admittedAtMs),
+    buckets: bucketsFor(rates, account.platform, stored.profile.id),
+    ...{ now, armUntil: now },
+  });
+  return result.kind === 'armed' ? { ...result, dueAt: now } : result;
+}
+
+function withoutArm(result: Exclude<ArmResult, { kind: 'armed' }>): PartResult {
+  switch (result.kind) {
+    case 'admitted-later':
+      return { kind: 'admitted-later', sendAtMs: result.sendAt.getTime() };
+    case 'conditions-changed':
+    case 'superseded':
+      return held;
+    case 'needs-reconcile':
+      return {
+        kind: 'unknown',
+        error: { code: 'outcome-unknown', message: 'An earlier attempt is in doubt' },
+      };
+    case 'published':
+    case 'needs-person':
+      return settledFrom(result.row);
+    default:
+      return unreachable(result, 'result of arming a part');
+  }
+}
+
+function partOf({ stored }: PublishingContext, { targetId, part }: PartInput): PostPart {
+  const target = stored.content.targets.find((candidate) => candidate.targetId === targetId);
+  const found = target && partsOf(target).find((candidate) => candidate.part === part);
+  if (!found) throw revisionMismatch(`Target ${targetId} has no part ${part}`);
+  return found;
+}
+
+const replyOf = (publishing: PublishingContext, input: PartInput): Reply => ({
+  text: partOf(publishing, input).text,
+  parentId: input.parentId,
+  rootId: input.rootId,
+});
+
+/** A platform that cannot read its own replies back leaves doubt to a person. */
+function finderFor(publishing: PublishingContext, input: PartInput): Finder | undefined {
+  const { finder, replier } = publishing.adapter;
+  const findReply: Replier['findReply'] = replier?.findReply;
+  if (!findReply) return undefined;
+  return {
+    settleMs: finder?.settleMs ?? 60_000,
+    find: (account, query, context) => findReply(account, replyOf(publishing, input), query, context),
+  };
+}

@@ -1,0 +1,82 @@
+import { ActivityFailure, log, sleep } from '@temporalio/workflow';
+import type { PartInput, PartResult, PartSettled } from '../activities/contract.ts';
+import { unreachable } from '../domain/post.ts';
+import { notSentBackoffSeconds } from '../domain/publication.ts';
+import type { PartsWorkflowInput } from './messages.ts';
+import { publishPart, reconcilePart } from './proxies.ts';
+
+/** How long a stop may keep a part waiting before it is given up, and the longest wait between two looks. */
+const longestHeldMs = 24 * 3_600_000;
+const longestLookMs = 15 * 60_000;
+
+export interface PartsOutcome {
+  readonly parts: readonly { readonly part: number; readonly kind: PartSettled['kind'] | 'left-out' }[];
+}
+
+/**
+ * What follows a post that is out: the parts of its thread, each an answer to the one before, then its first comment.
+ * A part that fails ends the thread and changes nothing about the post.
+ */
+export async function partsWorkflow(input: PartsWorkflowInput): Promise<PartsOutcome> {
+  const outcomes: { part: number; kind: PartSettled['kind'] | 'left-out' }[] = [];
+  let parentId: string | null = input.publicId;
+  for (const [index, kind] of input.kinds.entries()) {
+    const part = index + 1;
+    const answered = kind === 'thread' ? parentId : input.publicId;
+    if (answered === null) {
+      outcomes.push({ part, kind: 'left-out' });
+      continue;
+    }
+    const settled = await bringOut(input, part, answered);
+    outcomes.push({ part, kind: settled.kind });
+    if (kind === 'thread') parentId = settled.kind === 'published' ? settled.publicId : null;
+  }
+  return { parts: outcomes };
+}
+
+/** Brings one part out, once: after doubt it is asked about before anything is sent again. */
+async function bringOut(input: PartsWorkflowInput, part: number, parentId: string): Promise<PartSettled> {
+  const { kinds: _, publicId: rootId, ...target } = input;
+  let asked: PartInput = { ...target, part, parentId, rootId, admittedAtMs: null };
+  let heldMs = 0;
+  for (let tries = 0; ; ) {
+    const result = await publishOrAsk(asked);
+    switch (result.kind) {
+      case 'published':
+      case 'refused':
+      case 'unconfirmed':
+        return result;
+      case 'admitted-later':
+        asked = { ...asked, admittedAtMs: result.sendAtMs };
+        await sleep(Math.max(1_000, result.sendAtMs - Date.now()), { summary: 'rate' });
+        break;
+      case 'held': {
+        if (heldMs >= longestHeldMs) return { kind: 'refused', error: result.error };
+        const waitMs = Math.min(longestLookMs, 60_000 + heldMs);
+        await sleep(waitMs, { summary: result.error.code });
+        heldMs += waitMs;
+        break;
+      }
+      case 'not-sent': {
+        const seconds = notSentBackoffSeconds[tries++];
+        if (seconds === undefined) return { kind: 'refused', error: result.error };
+        await sleep(result.retryAfterMs ?? seconds * 1_000, { summary: `${result.error.code}: send again` });
+        break;
+      }
+      default:
+        return unreachable(result, 'result of a part');
+    }
+  }
+}
+
+/** One attempt; one that ended without a word (lost worker, time-out), or in doubt, is settled by asking. */
+async function publishOrAsk(asked: PartInput): Promise<Exclude<PartResult, { kind: 'unknown' }>> {
+  try {
+    const result = await publishPart(asked);
+    if (result.kind !== 'unknown') return result;
+  } catch (error) {
+    if (!(error instanceof ActivityFailure)) throw error;
+    log.warn('A part ended without a word', { part: asked.part, error: String(error.cause ?? error) });
+  }
+  return reconcilePart(asked);
+}
