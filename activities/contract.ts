@@ -155,6 +155,12 @@ export interface ResolveTargetInput {
   readonly permalink: string | null;
 }
 
+/** Somebody's request to take publications down. */
+export interface RemovalInput {
+  readonly tenantId: string;
+  readonly requestId: string;
+}
+
 export interface DisarmTargetsInput {
   readonly tenantId: string;
   readonly postId: string;

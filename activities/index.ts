@@ -4,12 +4,14 @@ import { createPartActivities } from './parts.ts';
 import { createPokingActivities } from './poking.ts';
 import { createProjectionActivities } from './projection.ts';
 import { createPublishingActivities } from './publishing.ts';
+import { createRemovingActivities } from './removing.ts';
 
 /** All activities, closed over what they need. The worker registers them; workflows see only their types. */
 export const createActivities = (dependencies: ActivityDependencies) => ({
   ...createProjectionActivities(dependencies),
   ...createPublishingActivities(dependencies),
   ...createPartActivities(dependencies),
+  ...createRemovingActivities(dependencies),
   ...createMaintenanceActivities(dependencies),
   ...createPokingActivities(dependencies),
 });

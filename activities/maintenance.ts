@@ -19,6 +19,8 @@ export interface RunDirectory {
   readonly start: (input: unknown) => Promise<void>;
   /** Starts the workflow that tells a tenant's open posts to look again; one that exists already is a success. */
   readonly startPoke: (input: { tenantId: string; requestId: string }) => Promise<void>;
+  /** Starts the workflow that takes publications down; one that exists already is a success. */
+  readonly startRemoval: (input: { tenantId: string; requestId: string }) => Promise<void>;
   /** Tells one post's run to look at its conditions again; a post without an open run needs no telling. */
   readonly poke: (tenantId: string, postId: string) => Promise<void>;
   /** The newest run of a post: `missing` when Temporal knows none. */
@@ -93,6 +95,7 @@ async function relayOne(pool: pg.Pool, runs: RunDirectory, { tenantId, id }: Ten
   const row = await findOutbox(database, id);
   if (!row || row.done_at) return false;
   if (row.kind === 'poke-posts') await runs.startPoke({ tenantId, requestId: id });
+  else if (row.kind === 'remove-publications') await runs.startRemoval({ tenantId, requestId: id });
   else {
     await runs.start(row.input);
     await markOutboxDone(database, id);

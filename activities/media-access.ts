@@ -8,8 +8,8 @@ export function mediaAccess(
   { storage }: Pick<ActivityDependencies, 'storage'>,
   { stored }: Pick<PublishingContext, 'stored'>,
 ): MediaAccess {
-  const objects = stored.media.flatMap((medium) => [medium, ...(medium.cover ? [medium.cover] : [])]);
   const keyOf = ({ mediaId }: Pick<MediaItem, 'mediaId'>): string => {
+    const objects = stored.media.flatMap((medium) => [medium, ...(medium.cover ? [medium.cover] : [])]);
     const medium = objects.find((candidate) => candidate.mediaId === mediaId);
     if (!medium) throw new Error(`Medium ${mediaId} is not part of the revision`);
     return medium.objectKey;

@@ -62,6 +62,7 @@ export const permissions = {
   resumePost: managers,
   archivePost: managers,
   cancelPost: managers,
+  unpublishPost: managers,
 } as const satisfies Record<string, Permission>;
 
 export type OperationId = keyof typeof permissions;

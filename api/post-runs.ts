@@ -6,12 +6,20 @@ import {
   WorkflowNotFoundError,
 } from '@temporalio/common';
 import { type Command, type CommandAnswer, type RefusalCode, refusalCodes } from '../domain/commands.ts';
-import { mainTaskQueue, pokeWorkflowId, postWorkflowId } from '../workflows/ids.ts';
+import {
+  mainTaskQueue,
+  pokeWorkflowId,
+  postWorkflowId,
+  removalWorkflowId,
+  workflowTaskTimeout,
+} from '../workflows/ids.ts';
 import {
   type PokeInput,
   type PostWorkflowInput,
   pokeWorkflowType,
   postWorkflowType,
+  type RemovalInput,
+  removalWorkflowType,
   updates,
 } from '../workflows/messages.ts';
 
@@ -21,6 +29,8 @@ export interface PostRuns {
   start(input: PostWorkflowInput): Promise<void>;
   /** Has a tenant's open posts told that policies or holds have changed. Repeatable. */
   pokeAll(input: PokeInput): Promise<void>;
+  /** Has publications taken down that somebody has asked for. Repeatable. */
+  startRemoval(input: RemovalInput): Promise<void>;
   /**
    * Gives a command to a post's run and waits for its verdict. Repeatable with the same command id.
    * Throws `CommandRefused`, `PostRunMissing`, or `OutcomeUnknown` for everything else.
@@ -63,6 +73,7 @@ export function createPostRuns(client: Client): PostRuns {
       client.workflow.start(type, {
         ...options,
         taskQueue: mainTaskQueue,
+        workflowTaskTimeout,
         workflowIdReusePolicy: 'REJECT_DUPLICATE',
         workflowIdConflictPolicy: 'USE_EXISTING',
       });
@@ -87,6 +98,12 @@ export function createPostRuns(client: Client): PostRuns {
         workflowId: pokeWorkflowId(input),
         args: [input],
         staticSummary: 'Tells the open posts that policies or holds have changed',
+      }),
+    startRemoval: (input) =>
+      startOnce(removalWorkflowType, {
+        workflowId: removalWorkflowId(input),
+        args: [input],
+        staticSummary: 'Takes down what went public',
       }),
     execute: async (command, { tenantId, postId }) => {
       const handle = client.workflow.getHandle(postWorkflowId(tenantId, postId));

@@ -49,6 +49,8 @@ const refusals: Record<RefusalCode, ProblemKind> = {
 
 const kinds = {
   ...refusals,
+  'nothing-to-unpublish': kind(409, 'Nothing of the post stands in public'),
+  'removal-unsupported': kind(409, 'The platform does not let a post be taken down'),
   'malformed-json': kind(400, 'The body is not JSON'),
   'invalid-request': kind(400, 'The request is not valid'),
   'invalid-text': kind(400, 'A text holds characters that cannot be stored'),

@@ -3,6 +3,7 @@ import type { MediaRow } from '../db/media.ts';
 import type { MemberRow } from '../db/members.ts';
 import type { PostRow, RevisionRow, TargetWithProfile } from '../db/posts.ts';
 import type { ProfileRow } from '../db/profiles.ts';
+import type { RemovalRow } from '../db/removals.ts';
 import type { TenantRow } from '../db/tenants.ts';
 import type { DecisionRow, PostEventRow, PublicationRow } from '../db/timeline.ts';
 import type { ShownPostRow, WholePostRows } from '../db/whole-post.ts';
@@ -187,6 +188,16 @@ const viewTarget = (row: TargetWithProfile, revision: RevisionRow): z.infer<type
   publicId: row.public_id,
   permalink: row.permalink,
   publishedAt: instantOf(row.published_at),
+  removedAt: instantOf(row.removed_at),
+  error: errorOf(row),
+});
+
+export const viewRemoval = (row: RemovalRow) => ({
+  targetId: row.target_id,
+  part: row.part,
+  state: row.state,
+  requestedAt: row.requested_at.toISOString(),
+  removedAt: instantOf(row.removed_at),
   error: errorOf(row),
 });
 

@@ -25,6 +25,15 @@ export async function insertPokeRequest(transaction: TenantTransaction, id: stri
     .execute();
 }
 
+/** Asks for publications to be taken down, in the transaction that says which. */
+export async function insertRemovalRequest(transaction: TenantTransaction, id: string): Promise<void> {
+  await transaction
+    .insertInto('outbox')
+    .values({ id, kind: 'remove-publications', post_id: null, input: '{}' })
+    .onConflict((conflict) => conflict.columns(['tenant_id', 'id']).doNothing())
+    .execute();
+}
+
 export const findOutbox = (database: TenantExecutor, id: string): Promise<OutboxRow | undefined> =>
   database.selectFrom('outbox').selectAll().where('id', '=', id).executeTakeFirst();
 

@@ -520,6 +520,9 @@ export async function setConfirmed(
     .execute();
 }
 
+export const findPublication = (database: TenantDatabase, id: string): Promise<PublicationRow | undefined> =>
+  database.selectFrom('publications').selectAll().where('id', '=', id).executeTakeFirst();
+
 /** The newest row of a target, or of one of its parts, whatever its cycle: the one that speaks for it. */
 export const findNewestPublication = (
   database: TenantDatabase,

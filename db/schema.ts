@@ -164,6 +164,7 @@ export interface TargetsTable {
   due_at: Date | null;
   due_local: string | null;
   due_zone: string | null;
+  removed_at: Date | null;
 }
 
 export interface DecisionsTable {
@@ -206,7 +207,7 @@ export interface PostRunsTable {
 export interface OutboxTable {
   tenant_id: TenantId;
   id: string;
-  kind: 'start-post' | 'poke-posts';
+  kind: 'start-post' | 'poke-posts' | 'remove-publications';
   post_id: string | null;
   input: Json<unknown>;
   created_at: CreatedAt;
@@ -219,6 +220,22 @@ export interface StoredHandle {
   /** The rest of it is enveloped in the preparation. */
   readonly hasSecret?: true;
   readonly expiresAt: string | null;
+}
+
+export interface RemovalsTable {
+  tenant_id: TenantId;
+  publication_id: string;
+  post_id: string;
+  target_id: string;
+  part: number;
+  request_id: string;
+  state: Generated<'REQUESTED' | 'REMOVED' | 'FAILED'>;
+  requested_by: string;
+  requested_by_name: string;
+  requested_at: CreatedAt;
+  removed_at: Date | null;
+  error_code: string | null;
+  error_message: string | null;
 }
 
 export interface PreparationsTable {
@@ -327,6 +344,7 @@ export interface Database {
   post_runs: PostRunsTable;
   outbox: OutboxTable;
   preparations: PreparationsTable;
+  removals: RemovalsTable;
   publications: PublicationsTable;
   idempotency_keys: IdempotencyKeysTable;
   tenant_keys: TenantKeysTable;

@@ -83,7 +83,9 @@ const rowsOf = ({ revision, targets, decisions, ...post }: WholePostInJson): Who
     ...(['content_approved_at', 'design_approved_at', 'publish_approved_at'] as const),
   ]),
   revision: withDates<RevisionRow>(revision, ['created_at']),
-  targets: targets.map((target) => withDates<TargetWithProfile>(target, ['due_at', 'published_at'])),
+  targets: targets.map((target) =>
+    withDates<TargetWithProfile>(target, ['due_at', 'published_at', 'removed_at']),
+  ),
   decisions: decisions.map((decision) => withDates<DecisionRow>(decision, ['decided_at'])),
 });
 

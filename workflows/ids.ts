@@ -3,13 +3,22 @@
 const postPrefix = 'post';
 const pokePrefix = 'poke';
 const partsPrefix = 'parts';
-const prefixesOfTenants: readonly (string | undefined)[] = [postPrefix, pokePrefix, partsPrefix];
+const removalPrefix = 'removal';
+const prefixesOfTenants: readonly (string | undefined)[] = [
+  postPrefix,
+  pokePrefix,
+  partsPrefix,
+  removalPrefix,
+];
 
 export const postWorkflowId = (tenantId: string, postId: string): string =>
   `${postPrefix}/${tenantId}/${postId}`;
 
 export const pokeWorkflowId = ({ tenantId, requestId }: { tenantId: string; requestId: string }): string =>
   `${pokePrefix}/${tenantId}/${requestId}`;
+
+export const removalWorkflowId = ({ tenantId, requestId }: { tenantId: string; requestId: string }): string =>
+  `${removalPrefix}/${tenantId}/${requestId}`;
 
 /** One run brings what follows a target's post; a person's retry is another round. */
 export const partsWorkflowId = (
@@ -22,6 +31,12 @@ export function tenantOfWorkflowId(workflowId: string): string | null {
   const [prefix, tenantId] = workflowId.split('/');
   return prefixesOfTenants.includes(prefix) && tenantId ? tenantId : null;
 }
+
+/**
+ * How long the server waits for a worker that it has given a task before it gives it to another. Tasks that are handed to
+ * a worker just as it is lost come back after this time: by default that is ten seconds.
+ */
+export const workflowTaskTimeout = '5s';
 
 /** Workflows and their short activities. */
 export const mainTaskQueue = 'gatepost';

@@ -2,3 +2,4 @@ export { maintenanceWorkflow } from './maintenance.ts';
 export { partsWorkflow } from './parts.ts';
 export { pokeWorkflow } from './poke.ts';
 export { postWorkflow } from './post.ts';
+export { removalWorkflow } from './removal.ts';

@@ -52,6 +52,9 @@ export interface PartsWorkflowInput {
 }
 export const partsWorkflowType = 'partsWorkflow';
 
+export type { RemovalInput } from '../activities/contract.ts';
+export const removalWorkflowType = 'removalWorkflow';
+
 /** The type name under which runs are started. */
 export const postWorkflowType = 'postWorkflow';
 

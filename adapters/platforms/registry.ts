@@ -65,6 +65,25 @@ export class RegistryError extends Error {
   }
 }
 
+/** What can be done on a platform for a kind of account beyond publishing; no call is made to find out. */
+export interface Capabilities {
+  readonly finds: boolean;
+  readonly replies: boolean;
+  readonly removes: boolean;
+  readonly amends: boolean;
+}
+
+export function capabilitiesOf(platform: Platform, kind: AccountKind): Capabilities {
+  const options = { ...liveEndpoints[platform], fetch: () => Promise.reject(new Error('Only asked about')) };
+  const adapter = definitions[platform].create(options)[kind];
+  return {
+    finds: adapter?.finder !== undefined,
+    replies: adapter?.replier !== undefined,
+    removes: adapter?.remover !== undefined,
+    amends: adapter?.amender !== undefined,
+  };
+}
+
 interface PlatformSet {
   readonly kinds: ReturnType<PlatformDefinition['create']>;
   readonly connector: Connector | undefined;

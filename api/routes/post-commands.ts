@@ -9,9 +9,11 @@ import {
   pauseInputSchema,
   postAnswerSchema,
   publishNowInputSchema,
+  removalsSchema,
   resolveInputSchema,
   retryInputSchema,
   scheduleInputSchema,
+  unpublishInputSchema,
 } from '../schemas/posts.ts';
 import {
   archivePost,
@@ -26,6 +28,8 @@ import {
   submitPost,
   withdrawPost,
 } from '../services/post-commands.ts';
+import { unpublishPost } from '../services/unpublish-post.ts';
+import { viewRemoval } from '../views.ts';
 import type { z } from '../zod.ts';
 
 interface CommandRoute<Body extends z.ZodType> {
@@ -59,7 +63,28 @@ const commandRoute = <Body extends z.ZodType>({ verb, run, ...command }: Command
 
 const paramsSchema = noFields.extend({ postId: id() });
 
+/** It takes back what is out already, so it is no command to the post's run, which may have ended. */
+const unpublishRoute = tenantRoute({
+  operationId: 'unpublishPost',
+  method: 'post',
+  path: '/posts/{postId}/unpublish',
+  tag: 'Commands',
+  summary: 'Take down what went public',
+  description:
+    'Asks the platforms to remove what they show of the post, what stands below it first. Answers at once; the timeline and `removedAt` of the targets tell what became of it.',
+  params: paramsSchema,
+  body: unpublishInputSchema,
+  answer: { status: 202, description: 'What has been asked for, and how it stands', schema: removalsSchema },
+  idempotencyKey: 'required',
+  problems: ['not-found', 'unknown-target', 'nothing-to-unpublish', 'removal-unsupported'],
+  handle: async ({ context, params: { postId }, body }) => ({
+    status: 202,
+    body: { removals: (await unpublishPost(context, postId, body.targetIds ?? null)).map(viewRemoval) },
+  }),
+});
+
 export const postCommandRoutes: readonly Route[] = [
+  unpublishRoute,
   commandRoute({
     operationId: 'submitPost',
     verb: 'submit',

@@ -156,6 +156,30 @@ export const pauseInputSchema = z
 export const publishNowInputSchema = z
   .strictObject({ hash: hash().openapi({ description: 'The publish hash: it casts your vote' }) })
   .openapi('PublishNow');
+export const unpublishInputSchema = z
+  .strictObject({
+    targetIds: z
+      .array(id())
+      .min(1)
+      .max(20)
+      .optional()
+      .openapi({ description: 'Default: all that went public' }),
+  })
+  .openapi('Unpublish');
+export const removalsSchema = z
+  .object({
+    removals: z.array(
+      z.object({
+        targetId: id(),
+        part: z.int().openapi({ description: '0 is the post; from 1 on what stands below it' }),
+        state: z.enum(['REQUESTED', 'REMOVED', 'FAILED']),
+        requestedAt: instant(),
+        removedAt: instant().nullable(),
+        error: z.object({ code: z.string(), message: z.string() }).nullable(),
+      }),
+    ),
+  })
+  .openapi('Removals');
 export const retryInputSchema = z
   .strictObject({
     targetIds: z.array(id()).min(1).max(20).optional().openapi({ description: 'Default: all that failed' }),
@@ -293,6 +317,7 @@ export const targetSchema = z
     publicId: z.string().nullable(),
     permalink: z.string().nullable(),
     publishedAt: instant().nullable(),
+    removedAt: instant().nullable().openapi({ description: 'When it was taken down there on your word' }),
     error: z.object({ code: z.string(), message: z.string() }).nullable(),
   })
   .openapi('Target');

@@ -53,6 +53,7 @@ function fakeRuns(
     started,
     described,
     async startPoke() {},
+    async startRemoval() {},
     async poke() {},
     async start(input) {
       const { post } = input as { post: string };

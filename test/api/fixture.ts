@@ -20,7 +20,7 @@ import { evaluate } from '../../domain/lifecycle.ts';
 import type { Role } from '../../domain/post.ts';
 import { newPostState, type PostState, type TargetPhase } from '../../domain/post-state.ts';
 import { applyCommand, openPost } from '../../domain/reducer.ts';
-import type { PokeInput } from '../../workflows/messages.ts';
+import type { PokeInput, RemovalInput } from '../../workflows/messages.ts';
 import { startTestDatabase, type TestDatabase } from '../support/database.ts';
 
 export const issuer = 'https://issuer.test';
@@ -32,6 +32,7 @@ export interface FakeRuns extends PostRuns {
   readonly started: string[];
   readonly commands: Command[];
   readonly pokes: PokeInput[];
+  readonly removals: RemovalInput[];
   /** Throws instead of starting or executing, once. */
   failNext: Error | null;
   forget(postId: string): void;
@@ -58,6 +59,7 @@ export function createFakeRuns(workerPool: pg.Pool): FakeRuns {
     started: [],
     commands: [],
     pokes: [],
+    removals: [],
     failNext: null,
     forget: (postId) => void runs.delete(postId),
     start: async ({ post, submittedBy }) => {
@@ -69,6 +71,10 @@ export function createFakeRuns(workerPool: pg.Pool): FakeRuns {
     pokeAll: async (input) => {
       failIfAsked();
       fake.pokes.push(input);
+    },
+    startRemoval: async (input) => {
+      failIfAsked();
+      fake.removals.push(input);
     },
     refresh: async (postId) => {
       const { state, runId } = runs.get(postId)!;
