@@ -75,8 +75,9 @@ const rates = jsonText
     return Object.fromEntries(merged) as Rates;
   });
 
-const hostSetting = (platform: Platform, name: string) => `${platform}_${name}_URL`.toUpperCase();
-const versionSetting = (platform: Platform) => `${platform}_VERSION`.toUpperCase();
+/** The setting that says where a host of a platform is. */
+export const hostSetting = (platform: Platform, name: string) => `${platform}_${name}_URL`.toUpperCase();
+export const versionSetting = (platform: Platform) => `${platform}_VERSION`.toUpperCase();
 
 const issuers = jsonText.pipe(z.array(issuer).min(1));
 

@@ -95,6 +95,14 @@ program
   .description('write api/openapi.json from the schemas')
   .action(async () => (await import('../api/openapi.ts')).writeOpenApi());
 
+program
+  .command('platforms')
+  .description('what each platform takes, as Markdown')
+  .option('--markdown <file>', 'write the page there instead of printing it')
+  .action(async (options: { markdown?: string }) =>
+    (await import('./commands/platforms.ts')).printPlatforms(options.markdown),
+  );
+
 function parsePort(text: string): number {
   const port = Number(text);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new InvalidArgumentError('0 to 65535');

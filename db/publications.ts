@@ -598,8 +598,10 @@ const factsOf = (row: PublicationRow | undefined): PublicationFacts | null =>
       }
     : null;
 
+const stateOf = ({ state }: PublicationRow): string => state.toLowerCase().replaceAll('_', '-');
+
 async function insertPublicationEvent(transaction: TenantTransaction, row: PublicationRow): Promise<void> {
-  const type = `${row.part === 0 ? 'target' : 'part'}.${row.state.toLowerCase().replaceAll('_', '-')}`;
+  const type = row.part === 0 ? `target.${stateOf(row)}` : `part.${stateOf(row)}`;
   await transaction
     .insertInto('post_events')
     .values({

@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { expect, test } from '@jest/globals';
 import { Problem, problemCodes, renderProblem } from '../../api/problems.ts';
+import { renderPlatformsPage } from '../../cli/platforms-page.ts';
 import { blockCodes } from '../../domain/lifecycle.ts';
 import { defaultPolicy } from '../../domain/policy.ts';
 import { publicationStates } from '../../domain/publication.ts';
@@ -55,13 +56,15 @@ test('docs/operations.md lists every event of a timeline', async () => {
   const code = (await Promise.all(['domain', 'activities', 'workflows', 'db', 'api'].map(sources))).join(
     '\n',
   );
-  const written = [...code.matchAll(/'((?:post|gate|target)\.[a-z-]+)'/g)].map(([, type]) => type!);
+  const written = [...code.matchAll(/'((?:post|gate|target|part)\.[a-z-]+)'/g)].map(([, type]) => type!);
   // Types that are put together: of a row's states, and of the ends that no row tells of.
-  const together = [...code.matchAll(/`(?:post|gate|target)\.\$\{(\w+)/g)].map(([, from]) => from);
-  expect(together.toSorted()).toEqual(['phase', 'row']);
+  const together = [...code.matchAll(/`(?:post|gate|target|part)\.\$\{(\w+)/g)].map(([, from]) => from);
+  expect(together.toSorted()).toEqual(['phase', 'stateOf', 'stateOf']);
   const ends = [...publicationStates, 'FAILED', 'UNCONFIRMED'];
-  const ofTargets = ends.map((state) => `target.${state.toLowerCase().replaceAll('_', '-')}`);
-  expect(listed.toSorted()).toEqual([...new Set([...written, ...ofTargets])].sort());
+  const named = (state: string) => state.toLowerCase().replaceAll('_', '-');
+  const ofTargets = ends.map((state) => `target.${named(state)}`);
+  const ofParts = publicationStates.map((state) => `part.${named(state)}`);
+  expect(listed.toSorted()).toEqual([...new Set([...written, ...ofTargets, ...ofParts])].sort());
 });
 
 test('README.md names everything that can stand between a post and its publication', async () => {
@@ -79,4 +82,8 @@ test('README.md lists every setting of a process', async () => {
     ([, name]) => name!,
   );
   expect(listed.toSorted()).toEqual([...new Set(known)].sort());
+});
+
+test('docs/platforms.md is what the rules say', async () => {
+  expect(await read('docs/platforms.md')).toBe(`${renderPlatformsPage()}\n`);
 });
