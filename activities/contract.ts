@@ -2,7 +2,7 @@ import type { DecisionRecord, TimelineEntry } from '../domain/commands.ts';
 import type { Readiness } from '../domain/lifecycle.ts';
 import type { CommitMeaning } from '../domain/outcome.ts';
 import type { Role } from '../domain/post.ts';
-import type { PostState, TargetError } from '../domain/post-state.ts';
+import type { PartKind, PostState, TargetError } from '../domain/post-state.ts';
 
 /** What crosses between the post workflow and its activities: ids, hashes, times and states; never content or secrets. */
 
@@ -126,6 +126,19 @@ export type ReconcileTargetResult =
       readonly handleIsDead: boolean;
     };
 
+/** What the run of a target's parts starts with: what followed it when it was approved, and where it stands. */
+export interface PartsWorkflowInput {
+  readonly tenantId: string;
+  readonly postId: string;
+  readonly targetId: string;
+  readonly revisionId: string;
+  readonly approvedHash: string;
+  /** The platform's id of the post. */
+  readonly publicId: string;
+  readonly kinds: readonly PartKind[];
+  /** 1 after the post; a person's retry counts up. */
+  readonly cycle: number;
+}
 /** One of what follows a target's post. */
 export interface PartInput extends TargetInput {
   readonly part: number;

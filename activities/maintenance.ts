@@ -11,6 +11,7 @@ import { findLastOutboxOfPost, findOutbox, markOutboxDone } from '../db/outbox.t
 import { findRunState } from '../db/projections.ts';
 import { forTenant, type TenantDatabase } from '../db/tenant-database.ts';
 import { restoredState } from '../domain/post-state.ts';
+import type { PartsWorkflowInput } from './contract.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 
 /** How a worker starts a post's run and learns of one; the client's part of Temporal, given by the process. */
@@ -21,6 +22,8 @@ export interface RunDirectory {
   readonly startPoke: (input: { tenantId: string; requestId: string }) => Promise<void>;
   /** Starts the workflow that takes publications down; one that exists already is a success. */
   readonly startRemoval: (input: { tenantId: string; requestId: string }) => Promise<void>;
+  /** Starts the run of what follows a target's post; one that exists already is a success. */
+  readonly startParts: (input: PartsWorkflowInput) => Promise<void>;
   /** Tells one post's run to look at its conditions again; a post without an open run needs no telling. */
   readonly poke: (tenantId: string, postId: string) => Promise<void>;
   /** The newest run of a post: `missing` when Temporal knows none. */

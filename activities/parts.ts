@@ -6,7 +6,7 @@ import { type ArmResult, armPublication, releasePublications } from '../db/publi
 import { unreachable } from '../domain/post.ts';
 import { bucketsFor } from '../domain/rates.ts';
 import { type PostPart, partsOf } from '../domain/revision.ts';
-import type { PartInput, PartResult, ReconcileTargetResult } from './contract.ts';
+import type { PartInput, PartResult, PartsWorkflowInput, ReconcileTargetResult } from './contract.ts';
 import {
   type ActivityDependencies,
   type PublishingContext,
@@ -21,6 +21,12 @@ import { settledFrom } from './settled.ts';
 /** The activities that bring out what follows a post: each part has a row, a claim and a receipt of its own. */
 export function createPartActivities(dependencies: ActivityDependencies) {
   return {
+    /** Starts the run of what follows a target's post. May run twice: a run that is there, open or closed, is a success. */
+    async startParts(input: PartsWorkflowInput): Promise<void> {
+      if (!dependencies.runs) throw new Error('This worker has not been given a run directory');
+      await dependencies.runs.startParts(input);
+    },
+
     /**
      * Arms a part's row, claims the right to send, and sends. Runs once (no retry): after a crash the row says what is
      * known, and `reconcilePart` finds out the rest.

@@ -8,14 +8,17 @@ import {
 import { type Command, type CommandAnswer, type RefusalCode, refusalCodes } from '../domain/commands.ts';
 import {
   mainTaskQueue,
+  partsWorkflowId,
   pokeWorkflowId,
   postWorkflowId,
   removalWorkflowId,
   workflowTaskTimeout,
 } from '../workflows/ids.ts';
 import {
+  type PartsWorkflowInput,
   type PokeInput,
   type PostWorkflowInput,
+  partsWorkflowType,
   pokeWorkflowType,
   postWorkflowType,
   type RemovalInput,
@@ -29,6 +32,8 @@ export interface PostRuns {
   start(input: PostWorkflowInput): Promise<void>;
   /** Has a tenant's open posts told that policies or holds have changed. Repeatable. */
   pokeAll(input: PokeInput): Promise<void>;
+  /** Has what follows a target's post brought out. Repeatable. */
+  startParts(input: PartsWorkflowInput): Promise<void>;
   /** Has publications taken down that somebody has asked for. Repeatable. */
   startRemoval(input: RemovalInput): Promise<void>;
   /**
@@ -98,6 +103,12 @@ export function createPostRuns(client: Client): PostRuns {
         workflowId: pokeWorkflowId(input),
         args: [input],
         staticSummary: 'Tells the open posts that policies or holds have changed',
+      }),
+    startParts: (input) =>
+      startOnce(partsWorkflowType, {
+        workflowId: partsWorkflowId(input, input.cycle),
+        args: [input],
+        staticSummary: `follows ${input.targetId}`,
       }),
     startRemoval: (input) =>
       startOnce(removalWorkflowType, {

@@ -14,6 +14,7 @@ export function createRunDirectory(client: Client): RunDirectory {
   return {
     start: (input) => postRuns.start(input as PostWorkflowInput),
     startPoke: (input) => postRuns.pokeAll(input),
+    startParts: (input) => postRuns.startParts(input),
     startRemoval: (input) => postRuns.startRemoval(input),
     async poke(tenantId, postId) {
       const handle = client.workflow.getHandle(postWorkflowId(tenantId, postId));

@@ -110,6 +110,18 @@ export const ruleFor = (platform: Platform, type: PostType): PostRule => platfor
 export const isKindOf = (platform: Platform, kind: AccountKind): boolean =>
   platformRules[platform].kinds.includes(kind);
 
+/** What the platform's id of an account must look like. */
+export interface AccountIdRule {
+  readonly pattern: RegExp;
+  readonly example: string;
+}
+
+export function accountIdRule(platform: Platform, kind: AccountKind): AccountIdRule {
+  const rule = platformRules[platform].accountIds[kind];
+  if (!rule) throw new Error(`${platform} has no accounts of kind ${kind}`);
+  return { pattern: new RegExp(rule.pattern, 'u'), example: rule.example };
+}
+
 /**
  * Lists every rule a target breaks, in the order text, title, what follows the post, options, media as a whole, each
  * piece; an empty list means it may be sent.

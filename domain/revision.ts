@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import canonicalizeJson from 'canonicalize';
 import type { PostType } from './post.ts';
-import type { PartKind } from './post-state.ts';
+import type { PartKind, RevisionRef } from './post-state.ts';
 
 /** One piece of media in a revision, by the hash of its bytes. */
 export interface RevisionMedia {
@@ -116,6 +116,14 @@ export function partsOf({ thread = [], firstComment }: TargetTexts): PostPart[] 
   const all =
     firstComment === undefined ? texts : [...texts, { kind: 'first-comment' as const, text: firstComment }];
   return all.map((part, index) => ({ ...part, part: index + 1 }));
+}
+
+/** The kinds of what follows each target's post, as its run is told; targets that nothing follows are left out. */
+export function whatFollows({ targets }: RevisionContent): Pick<RevisionRef, 'parts'> {
+  const followed = targets
+    .map((target) => [target.targetId, partsOf(target).map(({ kind }) => kind)] as const)
+    .filter(([, kinds]) => kinds.length > 0);
+  return followed.length === 0 ? {} : { parts: Object.fromEntries(followed) };
 }
 
 /** What a target's followers read: its copy, or the post's, and its hashtags. */

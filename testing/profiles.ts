@@ -1,4 +1,6 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
+import { accountIdRule } from '../domain/platform-rules.ts';
+import { platformRules } from '../domain/platforms/index.ts';
 import type { AccountKind, Platform } from '../domain/post.ts';
 import { accepted } from './http.ts';
 import type { Person } from './people.ts';
@@ -19,18 +21,13 @@ export interface Profiles {
   readonly connect: (platform: Platform, accountKind?: AccountKind) => Promise<Profile>;
 }
 
-const usualKind: Readonly<Record<Platform, AccountKind>> = {
-  linkedin: 'organization',
-  instagram: 'business',
-  x: 'user',
-};
-
-const externalIdOf: Readonly<Record<AccountKind, (number: string) => string>> = {
-  member: (number) => `urn:li:person:${number}`,
-  organization: (number) => `urn:li:organization:${number}`,
-  business: (number) => `1784${number}`,
-  user: (number) => number,
-};
+/** An id of the form that the platform gives its accounts. */
+function newExternalId(platform: Platform, kind: AccountKind): string {
+  const { example } = accountIdRule(platform, kind);
+  return example.replace(/\d+$/, ({ length }) =>
+    Array.from({ length: Math.max(1, length) }, () => randomInt(1, 10)).join(''),
+  );
+}
 
 export type Control = (method: string, path: string, body?: unknown) => Promise<unknown>;
 
@@ -41,9 +38,8 @@ export async function connectAccount(
   account: { platform: Platform; accountKind: AccountKind; token?: string },
 ): Promise<Profile> {
   const { platform, accountKind, token = `token/${accountKind}+${randomUUID()}` } = account;
-  const number = String(randomBytes(5).readUIntBE(0, 5));
-  const externalId = externalIdOf[accountKind](number);
-  const named = { platform, externalId, name: `${accountKind} ${number}` };
+  const externalId = newExternalId(platform, accountKind);
+  const named = { platform, externalId, name: `${accountKind} ${externalId}` };
   await control('POST', '/accounts', { ...named, kind: accountKind, token });
   const body = { ...named, accountKind, accessToken: token };
   const profile = accepted(await person.send('POST', '/profiles', { body }));
@@ -52,6 +48,6 @@ export async function connectAccount(
 
 /** The profiles of one tenant; `person` connects them, and `tokenPrefix` starts every token that is made up. */
 export const createProfiles = (control: Control, person: Person, tokenPrefix: string): Profiles => ({
-  connect: (platform, accountKind = usualKind[platform]) =>
+  connect: (platform, accountKind = platformRules[platform].kinds[0]!) =>
     connectAccount(control, person, { platform, accountKind, token: `${tokenPrefix}-${randomUUID()}` }),
 });

@@ -16,7 +16,7 @@ import type {
   TimelineEntry,
   WithdrawCommand,
 } from '../domain/commands.ts';
-import type { NewPost, PartKind, PostState } from '../domain/post-state.ts';
+import type { NewPost, PostState } from '../domain/post-state.ts';
 
 /** What a post's run starts with. `carried` is set by continue-as-new alone. */
 export interface PostWorkflowInput {
@@ -37,19 +37,7 @@ export interface PostRunSettings {
   readonly continueAsNewAfterEvents?: number;
 }
 
-/** What the run of a target's parts starts with: what followed it when it was approved, and where it stands. */
-export interface PartsWorkflowInput {
-  readonly tenantId: string;
-  readonly postId: string;
-  readonly targetId: string;
-  readonly revisionId: string;
-  readonly approvedHash: string;
-  /** The platform's id of the post. */
-  readonly publicId: string;
-  readonly kinds: readonly PartKind[];
-  /** 1 after the post; a person's retry counts up. */
-  readonly cycle: number;
-}
+export type { PartsWorkflowInput } from '../activities/contract.ts';
 export const partsWorkflowType = 'partsWorkflow';
 
 export type { RemovalInput } from '../activities/contract.ts';

@@ -26,8 +26,8 @@ import {
   updates,
 } from './messages.ts';
 import { PostRun } from './post-run.ts';
+import { startParts } from './proxies.ts';
 import { askAbout, prepare, publish, tellLate } from './publish-target.ts';
-import { startParts } from './start-parts.ts';
 
 /**
  * One post, from its submission to its outcome: waits at its gates, sleeps until it is due, publishes each target once,
@@ -54,7 +54,7 @@ async function live(post: PostRun, input: PostWorkflowInput, opening: Change | n
     for (const doubt of post.takeDoubts()) void takeStep(post, { kind: 'ask', ...doubt });
     for (const parts of post.unfollowed) {
       post.noteFollowed(parts.targetId);
-      await startParts(parts);
+      await startParts.executeWithOptions({ summary: `follows ${parts.targetId}` }, [parts]);
     }
     if (await post.ringAlarms()) continue;
     const moment = nextMoment(post);

@@ -86,6 +86,9 @@ export const { releaseTarget } = proxyActivities<Activities>({
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 });
 
+/** Starts the run of what follows a target's post. */
+export const { startParts } = proxyActivities<Activities>(rows);
+
 /** As above, for what follows a post: claimed and sent at once. */
 export const { publishPart } = proxyActivities<Activities>({
   taskQueue: releaseTaskQueue,

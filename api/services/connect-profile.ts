@@ -5,7 +5,7 @@ import {
   type ProfileRow,
 } from '../../db/profiles.ts';
 import { inTransaction, type TenantTransaction } from '../../db/tenant-database.ts';
-import { isKindOf } from '../../domain/platform-rules.ts';
+import { accountIdRule, isKindOf } from '../../domain/platform-rules.ts';
 import type { AccountKind, Platform } from '../../domain/post.ts';
 import { Problem } from '../problems.ts';
 import type { RequestContext } from '../route.ts';
@@ -24,7 +24,7 @@ export interface ProfileInput {
  * token. May run twice. The token is sealed for its row before it leaves this function.
  */
 export async function connectProfile(context: RequestContext, input: ProfileInput): Promise<ProfileRow> {
-  requireKind(input);
+  requireAccount(input);
   const { newId } = context;
   return inTransaction(context.database, async (transaction) => {
     const known = await lockProfileOfAccount(transaction, input.platform, input.externalId);
@@ -60,13 +60,16 @@ const storeToken = (
     expires_at: expiresAt === null ? null : new Date(expiresAt),
   });
 
-function requireKind({ platform, accountKind }: ProfileInput): void {
+function requireAccount({ platform, accountKind, externalId }: ProfileInput): void {
   if (!isKindOf(platform, accountKind))
     throw invalid(
       '/accountKind',
       'account-kind-unsupported',
       `${platform} has no accounts of kind ${accountKind}`,
     );
+  const { pattern, example } = accountIdRule(platform, accountKind);
+  if (!pattern.test(externalId))
+    throw invalid('/externalId', 'external-id-invalid', `It must look like ${example}`);
 }
 
 /** Whoever is limited to profiles neither brings new ones nor touches others. */

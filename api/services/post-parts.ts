@@ -16,12 +16,12 @@ import type { Gate, PostType } from '../../domain/post.ts';
 import { gatesOf, type RevisionRef } from '../../domain/post-state.ts';
 import {
   mediaShown,
-  partsOf as partsOfTarget,
   publicText,
   type RevisionContent,
   type RevisionTarget,
   type TargetTexts,
   textsOf,
+  whatFollows,
 } from '../../domain/revision.ts';
 import { Problem, type ProblemCode, type ProblemError } from '../problems.ts';
 import type { RequestContext } from '../route.ts';
@@ -307,13 +307,6 @@ export function revisionRefOf(revision: RevisionRow): RevisionRef {
     authors: revision.authors,
     ...whatFollows(revision.content),
   };
-}
-
-function whatFollows({ targets }: RevisionContent): Pick<RevisionRef, 'parts'> {
-  const followed = targets
-    .map((target) => [target.targetId, partsOfTarget(target).map(({ kind }) => kind)] as const)
-    .filter(([, kinds]) => kinds.length > 0);
-  return followed.length === 0 ? {} : { parts: Object.fromEntries(followed) };
 }
 
 /** Every target has something to say. */

@@ -1,4 +1,4 @@
-import { isKindOf } from '../../domain/platform-rules.ts';
+import { accountIdRule, isKindOf } from '../../domain/platform-rules.ts';
 import type {
   CampaignBrand,
   CampaignGatePolicy,
@@ -34,8 +34,10 @@ export function readProfiles(
     const { platform, accountKind, externalId } = fields;
     if (!isKindOf(platform, accountKind)) {
       addProblem(reading, [...path, 'accountKind'], `${platform} has no accounts of kind ${accountKind}`);
-    } else if (!expectedIds[accountKind].pattern.test(externalId)) {
-      addProblem(reading, [...path, 'externalId'], `must look like ${expectedIds[accountKind].example}`);
+    } else {
+      const { pattern, example } = accountIdRule(platform, accountKind);
+      if (!pattern.test(externalId))
+        addProblem(reading, [...path, 'externalId'], `must look like ${quotedIfNumber(example)}`);
     }
     const account = `${platform} ${externalId}`;
     const other = accounts.get(account);
@@ -45,12 +47,8 @@ export function readProfiles(
   });
 }
 
-const expectedIds: Readonly<Record<CampaignProfile['accountKind'], { pattern: RegExp; example: string }>> = {
-  organization: { pattern: /^urn:li:organization:[A-Za-z0-9_-]+$/, example: 'urn:li:organization:2414183' },
-  member: { pattern: /^urn:li:person:[A-Za-z0-9_-]+$/, example: 'urn:li:person:8675309' },
-  business: { pattern: /^\d+$/, example: '"17841405822304914"' },
-  user: { pattern: /^[A-Za-z0-9_-]+$/, example: '"2244994945"' },
-};
+/** Without quotation marks YAML would take it for a number, and lose its last digits. */
+const quotedIfNumber = (example: string): string => (/^\d+$/.test(example) ? `"${example}"` : example);
 
 export function readMembers(
   reading: Reading,

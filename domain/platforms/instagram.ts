@@ -24,6 +24,7 @@ const oneImage: MediaRule = { minCount: 1, maxCount: 1, image, video: null, maxA
 export const instagram = {
   name: 'Instagram',
   kinds: ['business'],
+  accountIds: { business: { pattern: '^[0-9]+$', example: '17841405822304914' } },
   types: {
     TEXT_ONLY: unsupported('Instagram has no posts without a picture or video'),
     SINGLE_IMAGE: { isSupported: true, text, media: oneImage },

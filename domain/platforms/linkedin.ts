@@ -23,7 +23,11 @@ const oneImage: MediaRule = { minCount: 1, maxCount: 1, image, video: null, maxA
 
 export const linkedin = {
   name: 'LinkedIn',
-  kinds: ['member', 'organization'],
+  kinds: ['organization', 'member'],
+  accountIds: {
+    organization: { pattern: '^urn:li:organization:[A-Za-z0-9_-]+$', example: 'urn:li:organization:2414183' },
+    member: { pattern: '^urn:li:person:[A-Za-z0-9_-]+$', example: 'urn:li:person:8675309' },
+  },
   types: {
     TEXT_ONLY: { isSupported: true, text: { ...text, isRequired: true }, media: null },
     SINGLE_IMAGE: { isSupported: true, text, media: oneImage },

@@ -128,8 +128,12 @@ export interface DesignSize {
 export interface PlatformRules<Kind extends string = string> {
   /** As its people write it. */
   readonly name: string;
-  /** What kinds of account a profile may stand for. */
+  /** What kinds of account a profile may stand for; the first that can be read back comes first. */
   readonly kinds: readonly Kind[];
+  /** What the platform's id of an account looks like, by its kind; the example ends in digits. */
+  readonly accountIds: Readonly<
+    Partial<Record<Kind, { readonly pattern: string; readonly example: string }>>
+  >;
   readonly types: Readonly<Record<PostType, PostRule>>;
   readonly rates: PlatformRates;
   /**

@@ -85,6 +85,7 @@ const videoPost: PostRule = {
 export const x = {
   name: 'X',
   kinds: ['user'],
+  accountIds: { user: { pattern: '^[0-9]{1,19}$', example: '2244994945' } },
   types: {
     TEXT_ONLY: { isSupported: true, text: ownText, media: null, options, firstComment: ownText, thread },
     SINGLE_IMAGE: { isSupported: true, text, media: oneImage, options, firstComment: ownText, thread },

@@ -53,6 +53,7 @@ function fakeRuns(
     started,
     described,
     async startPoke() {},
+    async startParts() {},
     async startRemoval() {},
     async poke() {},
     async start(input) {

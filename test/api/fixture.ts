@@ -72,6 +72,9 @@ export function createFakeRuns(workerPool: pg.Pool): FakeRuns {
       failIfAsked();
       fake.pokes.push(input);
     },
+    startParts: async () => {
+      failIfAsked();
+    },
     startRemoval: async (input) => {
       failIfAsked();
       fake.removals.push(input);

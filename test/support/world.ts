@@ -12,7 +12,7 @@ import type { Command } from '../../domain/commands.ts';
 import { type PolicyLayer, resolvePostPolicy } from '../../domain/policy.ts';
 import type { AccountKind, Platform, PostType } from '../../domain/post.ts';
 import type { Actor, RevisionRef } from '../../domain/post-state.ts';
-import { hashRevision, type RevisionContent } from '../../domain/revision.ts';
+import { hashRevision, type RevisionContent, type TargetTexts, whatFollows } from '../../domain/revision.ts';
 import type { Sandbox } from '../../sandbox/server.ts';
 import { type Gatepost, startGatepost } from '../../testing/gatepost.ts';
 import type { Person } from '../../testing/people.ts';
@@ -104,8 +104,8 @@ export interface TestProfile {
 export async function connectProfile(
   { gatepost }: World,
   accountKind: AccountKind = 'organization',
+  platform: Platform = accountKind === 'business' ? 'instagram' : 'linkedin',
 ): Promise<TestProfile> {
-  const platform: Platform = accountKind === 'business' ? 'instagram' : 'linkedin';
   const { id: profileId, externalId } = await gatepost.profiles.connect(platform, accountKind);
   return { profileId, platform, accountKind, externalId };
 }
@@ -124,6 +124,8 @@ export interface PostOptions {
   readonly policy?: PolicyLayer;
   readonly settings?: Partial<PostRunSettings>;
   readonly media?: RevisionContent['media'];
+  /** What every target says besides its copy. */
+  readonly texts?: TargetTexts;
 }
 
 /** A submitted post's rows and the input of its run, as the API writes them. */
@@ -139,7 +141,12 @@ export async function createPost(
     type,
     copy: options.copy ?? `A post ${postId}`,
     media: options.media ?? [],
-    targets: targets.map(({ targetId, profile }) => ({ targetId, profileId: profile.profileId, copy: null })),
+    targets: targets.map(({ targetId, profile }) => ({
+      targetId,
+      profileId: profile.profileId,
+      copy: null,
+      ...options.texts,
+    })),
   };
   const revisionId = randomUUID();
   await world.tenant
@@ -200,6 +207,7 @@ export async function insertRevision(
     ...{ revisionId, number, ...hashes, authors },
     hasCopy: content.copy.trim() !== '',
     mediaCount: content.media.length,
+    ...whatFollows(content),
   };
 }
 
@@ -260,6 +268,8 @@ export interface LedgerEntry {
   readonly ledgerId: string;
   readonly text: string;
   readonly publicId: string;
+  /** What it answers, if anything. */
+  readonly parentId?: string;
   readonly receivedAt: string;
   readonly externalId: string;
   readonly media: readonly { sha256: string }[];
