@@ -1,4 +1,3 @@
-import twitter from 'twitter-text';
 import { OutcomeError } from '../../domain/outcome.ts';
 import { isObject, path } from './http.ts';
 import type { Account, CallContext, FindResult } from './publisher.ts';
@@ -28,7 +27,7 @@ export interface Sought {
 interface ListedPost {
   readonly id: string;
   readonly createdAtMs: number;
-  readonly shown: Comparable;
+  readonly shown: ShownText;
   readonly mediaKeys: readonly string[];
   readonly parentId: string | null;
 }
@@ -133,11 +132,10 @@ function isCandidate(post: ListedPost, { parentId, sentAfter, sentBefore }: Soug
 function isSame(post: ListedPost, { text, mediaKeys }: Sought): boolean {
   if (mediaKeys.length !== post.mediaKeys.length) return false;
   if (mediaKeys.length > 0) return mediaKeys.every((key, index) => key === post.mediaKeys[index]);
-  return post.shown.full === comparableSent(text).full;
+  return isShownAs(text, post.shown);
 }
 
-const mayBeSame = (post: ListedPost, { text }: Sought): boolean =>
-  post.shown.words === comparableSent(text).words;
+const mayBeSame = (post: ListedPost, { text }: Sought): boolean => hasWordsOf(text, post.shown);
 
 function parseList(body: Readonly<Record<string, unknown>>, what: string): readonly ListedPost[] {
   // A page without posts has no data, and says that it has none.
@@ -158,7 +156,7 @@ function parsePost(post: Readonly<Record<string, unknown>>, what: string): Liste
   return {
     id: post.id,
     createdAtMs,
-    shown: comparableShown(post, post.id, mediaKeys.length > 0),
+    shown: readShownText(post, mediaKeys.length > 0),
     mediaKeys,
     parentId: parseParent(post.referenced_tweets),
   };
@@ -173,77 +171,68 @@ function parseParent(references: unknown): string | null {
   return isObject(parent) && typeof parent.id === 'string' ? parent.id : null;
 }
 
-/** A text in a form in which what was sent and what X shows are equal. */
-export interface Comparable {
-  /** With its links, each without scheme and closing slash. */
-  readonly full: string;
-  /** With a mark in place of each link. */
-  readonly words: string;
+/** A text as X shows it, made plain again: `parts` stand around and between `links`. */
+export interface ShownText {
+  readonly parts: readonly string[];
+  readonly links: readonly string[];
 }
 
 const linkMark = '\u0000';
-
-/** Of a text as it was sent. */
-export function comparableSent(text: string): Comparable {
-  const normalized = text.normalize('NFC');
-  const links = twitter.extractUrlsWithIndices(normalized).map(({ url, indices }) => ({ url, indices }));
-  const replaced = (to: (url: string) => string): string => {
-    let written = '';
-    let end = 0;
-    for (const { url, indices } of links) {
-      written += normalized.slice(end, indices[0]) + to(url);
-      end = indices[1];
-    }
-    return fold(written + normalized.slice(end));
-  };
-  return { full: replaced(foldLink), words: replaced(() => linkMark) };
-}
+const shortLink = /https:\/\/t\.co\/\w+/g;
 
 /**
- * Of a post as X shows it: its links shortened and named beside it, `&`, `<` and `>` escaped, a long text in a note, and
- * behind the text a link to its own media.
+ * Reads a post's text: its links are shortened and named beside it, `&`, `<` and `>` escaped, a long text is in a note, and
+ * behind it stands a link to its own media.
  */
 // https://docs.x.com/x-api/fundamentals/data-dictionary (read 2026-11-21)
-export function comparableShown(
-  post: Readonly<Record<string, unknown>>,
-  postId: string,
-  hasMedia: boolean,
-): Comparable {
+export function readShownText(post: Readonly<Record<string, unknown>>, hasMedia: boolean): ShownText {
   const note = isObject(post.note_tweet) ? post.note_tweet : null;
   const text = typeof note?.text === 'string' ? note.text : String(post.text ?? '');
-  const links = parseLinks(note?.entities ?? post.entities);
-  const ownMedia = new RegExp(`/status/${postId}/(?:photo|video)/\\d+$`);
-  const isOwnMedia = (link: Link): boolean => link.isMedia || ownMedia.test(link.expanded);
-  const replaced = (to: (url: string) => string): string => {
-    let written = unescapeHtml(text);
-    for (const link of links)
-      written = written.replaceAll(link.short, isOwnMedia(link) ? '' : to(link.expanded));
-    return fold(hasMedia ? written.replace(/\s*https:\/\/t\.co\/\w+\s*$/, '') : written);
-  };
-  return { full: replaced(foldLink), words: replaced(() => linkMark) };
+  const expanded = parseLinks(note?.entities ?? post.entities, String(post.id));
+  const links: string[] = [];
+  const marked = unescapeHtml(text).replace(shortLink, (short) => {
+    const link = expanded.get(short);
+    if (link === undefined) return short;
+    if (link === null) return '';
+    links.push(link);
+    return linkMark;
+  });
+  const whole = fold(hasMedia ? marked.replace(/\s*https:\/\/t\.co\/\w+\s*$/, '') : marked);
+  return { parts: whole.split(linkMark), links };
 }
 
-interface Link {
-  readonly short: string;
-  readonly expanded: string;
-  readonly isMedia: boolean;
-}
-
-function parseLinks(entities: unknown): readonly Link[] {
+/** What each short link leads to; `null` for the one to the post's own media. */
+function parseLinks(entities: unknown, postId: string): ReadonlyMap<string, string | null> {
   const urls: unknown[] = isObject(entities) && Array.isArray(entities.urls) ? entities.urls : [];
-  return urls.flatMap((link) =>
-    isObject(link) && typeof link.url === 'string' && typeof link.expanded_url === 'string'
-      ? [{ short: link.url, expanded: link.expanded_url, isMedia: typeof link.media_key === 'string' }]
-      : [],
-  );
+  const ownMedia = new RegExp(`/status/${postId}/(?:photo|video)/\\d+$`);
+  const links = urls.flatMap((link) => {
+    if (!isObject(link) || typeof link.url !== 'string' || typeof link.expanded_url !== 'string') return [];
+    const isOwnMedia = typeof link.media_key === 'string' || ownMedia.test(link.expanded_url);
+    return [[link.url, isOwnMedia ? null : link.expanded_url] as const];
+  });
+  return new Map(links);
 }
 
-/** X adds a scheme to an address that has none, and may add a slash behind its host. */
-const foldLink = (url: string): string =>
-  url
-    .replace(/^https?:\/\//i, '')
-    .replace(/^[^/?#]+/, (host) => host.toLowerCase())
-    .replace(/\/+$/, '');
+/** Whether a text that was sent is shown so, link by link. */
+export const isShownAs = (sent: string, shown: ShownText): boolean => matches(sent, shown, linkPattern);
+
+/** Whether its words are: what its links lead to is left open. */
+export const hasWordsOf = (sent: string, shown: ShownText): boolean => matches(sent, shown, () => '\\S+');
+
+function matches(sent: string, { parts, links }: ShownText, patternOf: (link: string) => string): boolean {
+  const between = links.map(patternOf);
+  const pattern = parts.map((part, index) => escapeRegExp(part) + (between[index] ?? '')).join('');
+  return new RegExp(`^${pattern}$`, 'u').test(fold(sent));
+}
+
+/** X adds a scheme to an address that has none, and may write its host small and put a slash behind it. */
+function linkPattern(link: string): string {
+  const [, host = '', rest = ''] = /^(?:https?:\/\/)?([^/?#]*)(.*?)\/*$/i.exec(link) ?? [];
+  const anyCase = [...host].map((one) => `[${escapeRegExp(one.toLowerCase() + one.toUpperCase())}]`).join('');
+  return `(?:[hH][tT][tT][pP][sS]?://)?${anyCase}${escapeRegExp(rest)}/*`;
+}
+
+const escapeRegExp = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 
 const fold = (text: string): string => text.normalize('NFC').replace(/\s+/gu, ' ').trim();
 

@@ -132,7 +132,7 @@ function soughtLately(
 
 function createPreparer(api: XApi): Preparer {
   return {
-    prepare: (account, content, media, context) => {
+    prepare: async (account, content, media, context) => {
       assertSupported(content);
       return uploadMedia(api, account, content, media, context);
     },

@@ -401,8 +401,10 @@ function createX(context: SandboxContext): RunningPlatform {
     context.ledger.list({ platform: 'x', externalId }).filter(({ removedAt }) => !removedAt);
 
   function postsInWindow({ externalId }: Account): LedgerPost[] {
-    const since = new Date(context.now().getTime() - windowMs);
-    return context.ledger.list({ platform: 'x', externalId, since });
+    const since = context.now().getTime() - windowMs;
+    return context.ledger
+      .list({ platform: 'x', externalId })
+      .filter(({ receivedAt }) => Date.parse(receivedAt) > since);
   }
 
   const remainingPosts = (account: Account): number => postsPerWindow - postsInWindow(account).length;
