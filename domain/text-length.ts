@@ -18,6 +18,8 @@ export function countText(text: string, counting: TextCounting): number {
         (sum, one) => sum + (isEmoji(one) ? utf8Length(one) : [...one].length),
         0,
       );
+    case 'mastodon':
+      return graphemesOf(text.replace(address, 'x'.repeat(23)).replace(nameElsewhere, '$1')).length;
     default:
       return unreachable(counting, 'way of counting');
   }
@@ -30,7 +32,12 @@ export const countedUnits: Readonly<Record<TextCounting, string>> = {
   graphemes: 'characters',
   x: 'weighted characters',
   threads: 'characters (emoji by their bytes)',
+  mastodon: 'characters (each address 23)',
 };
+
+/** With its scheme, and without what closes the sentence around it. */
+const address = /\bhttps?:\/\/\S+?(?=[.,:;!?)\]'"]*(?:\s|$))/giu;
+const nameElsewhere = /(?<![\w/])(@\w+)@[\w.-]+\w/gu;
 
 const segmenter = new Intl.Segmenter('und', { granularity: 'grapheme' });
 const graphemesOf = (text: string): string[] => Array.from(segmenter.segment(text), ({ segment }) => segment);

@@ -23,6 +23,7 @@ const usualKind: Readonly<Record<Platform, AccountKind>> = {
   linkedin: 'organization',
   instagram: 'business',
   x: 'user',
+  mastodon: 'user',
 };
 
 const externalIdOf: Readonly<Record<AccountKind, (number: string) => string>> = {

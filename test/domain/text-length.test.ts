@@ -10,23 +10,51 @@ const decomposed = 'cafe\u0301';
 
 /** Each text with what every platform counts. */
 it.each<[string, string, Record<TextCounting, number>]>([
-  ['nothing', '', { 'utf-16': 0, 'utf-8': 0, graphemes: 0, x: 0, threads: 0 }],
-  ['plain words', 'Hello, world!', { 'utf-16': 13, 'utf-8': 13, graphemes: 13, x: 13, threads: 13 }],
-  ['an accent in one character', composed, { 'utf-16': 4, 'utf-8': 5, graphemes: 4, x: 4, threads: 4 }],
+  ['nothing', '', { 'utf-16': 0, 'utf-8': 0, graphemes: 0, x: 0, threads: 0, mastodon: 0 }],
+  [
+    'plain words',
+    'Hello, world!',
+    { 'utf-16': 13, 'utf-8': 13, graphemes: 13, x: 13, threads: 13, mastodon: 13 },
+  ],
+  [
+    'an accent in one character',
+    composed,
+    { 'utf-16': 4, 'utf-8': 5, graphemes: 4, x: 4, threads: 4, mastodon: 4 },
+  ],
   // X composes it before it counts.
-  ['an accent by itself', decomposed, { 'utf-16': 5, 'utf-8': 6, graphemes: 4, x: 4, threads: 5 }],
-  ['Japanese', '日本語', { 'utf-16': 3, 'utf-8': 9, graphemes: 3, x: 6, threads: 3 }],
-  ['Korean', '한국어', { 'utf-16': 3, 'utf-8': 9, graphemes: 3, x: 6, threads: 3 }],
+  [
+    'an accent by itself',
+    decomposed,
+    { 'utf-16': 5, 'utf-8': 6, graphemes: 4, x: 4, threads: 5, mastodon: 4 },
+  ],
+  ['Japanese', '日本語', { 'utf-16': 3, 'utf-8': 9, graphemes: 3, x: 6, threads: 3, mastodon: 3 }],
+  ['Korean', '한국어', { 'utf-16': 3, 'utf-8': 9, graphemes: 3, x: 6, threads: 3, mastodon: 3 }],
   // Letters and signs that belong together are one character to a reader.
-  ['Hindi', 'नमस्ते', { 'utf-16': 6, 'utf-8': 18, graphemes: 3, x: 6, threads: 6 }],
-  ['a rare Chinese character', '\u{20BB7}', { 'utf-16': 2, 'utf-8': 4, graphemes: 1, x: 2, threads: 1 }],
-  ['an emoji', '\u{1F47E}', { 'utf-16': 2, 'utf-8': 4, graphemes: 1, x: 2, threads: 4 }],
-  ['an emoji with a skin colour', waving, { 'utf-16': 4, 'utf-8': 8, graphemes: 1, x: 2, threads: 8 }],
-  ['a family joined of four', family, { 'utf-16': 11, 'utf-8': 25, graphemes: 1, x: 2, threads: 25 }],
-  ['a flag', flag, { 'utf-16': 4, 'utf-8': 8, graphemes: 1, x: 2, threads: 8 }],
-  ['a keycap', keycap, { 'utf-16': 3, 'utf-8': 7, graphemes: 1, x: 2, threads: 7 }],
-  ['a digit, which could be one', '1', { 'utf-16': 1, 'utf-8': 1, graphemes: 1, x: 1, threads: 1 }],
-  ['a line break of two', 'a\r\nb', { 'utf-16': 4, 'utf-8': 4, graphemes: 3, x: 4, threads: 4 }],
+  ['Hindi', 'नमस्ते', { 'utf-16': 6, 'utf-8': 18, graphemes: 3, x: 6, threads: 6, mastodon: 3 }],
+  [
+    'a rare Chinese character',
+    '\u{20BB7}',
+    { 'utf-16': 2, 'utf-8': 4, graphemes: 1, x: 2, threads: 1, mastodon: 1 },
+  ],
+  ['an emoji', '\u{1F47E}', { 'utf-16': 2, 'utf-8': 4, graphemes: 1, x: 2, threads: 4, mastodon: 1 }],
+  [
+    'an emoji with a skin colour',
+    waving,
+    { 'utf-16': 4, 'utf-8': 8, graphemes: 1, x: 2, threads: 8, mastodon: 1 },
+  ],
+  [
+    'a family joined of four',
+    family,
+    { 'utf-16': 11, 'utf-8': 25, graphemes: 1, x: 2, threads: 25, mastodon: 1 },
+  ],
+  ['a flag', flag, { 'utf-16': 4, 'utf-8': 8, graphemes: 1, x: 2, threads: 8, mastodon: 1 }],
+  ['a keycap', keycap, { 'utf-16': 3, 'utf-8': 7, graphemes: 1, x: 2, threads: 7, mastodon: 1 }],
+  [
+    'a digit, which could be one',
+    '1',
+    { 'utf-16': 1, 'utf-8': 1, graphemes: 1, x: 1, threads: 1, mastodon: 1 },
+  ],
+  ['a line break of two', 'a\r\nb', { 'utf-16': 4, 'utf-8': 4, graphemes: 3, x: 4, threads: 4, mastodon: 3 }],
 ])('counts %s', (_what, text, expected) => {
   const counted = Object.fromEntries(textCountings.map((counting) => [counting, countText(text, counting)]));
   expect(counted).toEqual(expected);
@@ -73,6 +101,22 @@ describe("X's weight", () => {
       [family, 140],
     ] as const)
       expect(countText(one.repeat(count), 'x')).toBe(280);
+  });
+});
+
+describe("Mastodon's count", () => {
+  it.each([
+    ['https://example.com', 23],
+    ['http://a.co', 23],
+    [`https://example.com/${'long/'.repeat(30)}?a=b#c`, 23],
+    ['See (https://example.com/a).', 5 + 23 + 2],
+    ['https://a.co https://a.co', 47],
+    // Without a scheme it is not linked there.
+    ['example.com', 11],
+    ['Hello @us@social.example!', 10],
+    ['me@example.com', 14],
+  ])('of %s is %i', (text, count) => {
+    expect(countText(text, 'mastodon')).toBe(count);
   });
 });
 
