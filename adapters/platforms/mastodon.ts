@@ -137,7 +137,7 @@ function createPublisher(api: Instance): Publisher {
     platform: 'mastodon',
     kinds: ['user'],
     commitTimeoutMs: api.timings.commitTimeoutMs,
-    commit: (account, content, handle, context) => {
+    commit: async (account, content, handle, context) => {
       const { status, key } = mapStatus(content, handle);
       return createStatus(api, account, { status, key, what: 'Mastodon post creation' }, context);
     },
