@@ -68,6 +68,13 @@ describe("X's weight", () => {
     ['\u{1F64B}\u{1F3FD}', 2],
     ['\u{1F468}\u200D\u{1F3A4}', 2],
     [family, 2],
+    // Later than the library: a health worker, a heart on fire, a kiss in two colours, England, a keycap.
+    ['\u{1F9D1}\u200D\u2695\uFE0F', 2],
+    ['\u2764\uFE0F\u200D\u{1F525}', 2],
+    ['\u{1F469}\u{1F3FD}\u200D\u2764\uFE0F\u200D\u{1F48B}\u200D\u{1F468}\u{1F3FF}', 2],
+    ['\u{1F3F4}\u{E0067}\u{E0062}\u{E0065}\u{E006E}\u{E0067}\u{E007F}', 2],
+    [keycap, 2],
+    ['12\u00A9', 3],
     ['https://example.com', 23],
     ['https://example.com/very/long/path', 23],
     [composed, 4],
