@@ -150,7 +150,10 @@ function createPublisher(api: Instance): Publisher {
   };
 }
 
-/** The instance answers a key that it has seen within an hour with the post it made then, and makes no other. */
+/**
+ * The instance answers a key that it has seen within an hour with the post it made then, and makes no other. It keeps the
+ * key only after the post: a net below our own proofs, and none of them.
+ */
 // https://docs.joinmastodon.org/methods/statuses/#create (second-hand, read 2026-11-21)
 async function createStatus(
   api: Instance,

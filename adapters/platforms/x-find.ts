@@ -3,7 +3,7 @@ import { isObject, path } from './http.ts';
 import type { Account, CallContext, FindResult } from './publisher.ts';
 import { callX, type XApi } from './x-api.ts';
 
-/** Reads an account's own posts back and tells ours among them: by the keys of its media, or by text and time. */
+/** Reads an account's own posts back and tells ours among them: by its media, or by text and time. */
 
 const pageSize = 100;
 const maxPages = 5;
@@ -17,7 +17,7 @@ const fields = 'tweet.fields=created_at,entities,note_tweet,attachments,referenc
 export interface Sought {
   readonly text: string;
   /** Of the media, in their order; empty for a post without. */
-  readonly mediaKeys: readonly string[];
+  readonly mediaIds: readonly string[];
   /** What it answers; `null` for a post that answers nothing. */
   readonly parentId: string | null;
   readonly sentAfter: Date;
@@ -28,7 +28,7 @@ interface ListedPost {
   readonly id: string;
   readonly createdAtMs: number;
   readonly shown: ShownText;
-  readonly mediaKeys: readonly string[];
+  readonly mediaIds: readonly string[];
   readonly parentId: string | null;
 }
 
@@ -128,10 +128,10 @@ function isCandidate(post: ListedPost, { parentId, sentAfter, sentBefore }: Soug
   return isInWindow && post.parentId === parentId;
 }
 
-/** A media key belongs to one upload of ours and decides by itself. X refuses the same text twice, so a text does, too. */
-function isSame(post: ListedPost, { text, mediaKeys }: Sought): boolean {
-  if (mediaKeys.length !== post.mediaKeys.length) return false;
-  if (mediaKeys.length > 0) return mediaKeys.every((key, index) => key === post.mediaKeys[index]);
+/** A medium belongs to one upload of ours and decides by itself. X refuses the same text twice, so a text does, too. */
+function isSame(post: ListedPost, { text, mediaIds }: Sought): boolean {
+  if (mediaIds.length !== post.mediaIds.length) return false;
+  if (mediaIds.length > 0) return mediaIds.every((id, index) => id === post.mediaIds[index]);
   return isShownAs(text, post.shown);
 }
 
@@ -152,12 +152,13 @@ function parsePost(post: Readonly<Record<string, unknown>>, what: string): Liste
     throw new OutcomeError('unexpected-response', `${what}: a post has no id, no text or no time`);
   }
   const attachments = isObject(post.attachments) ? post.attachments : {};
-  const mediaKeys = stringsOf(attachments.media_keys);
+  // A key is the id with what kind of medium it is before: `3_1211797899316740096`.
+  const mediaIds = stringsOf(attachments.media_keys).map((key) => key.replace(/^\d+_/, ''));
   return {
     id: post.id,
     createdAtMs,
-    shown: readShownText(post, mediaKeys.length > 0),
-    mediaKeys,
+    shown: readShownText(post, mediaIds.length > 0),
+    mediaIds,
     parentId: parseParent(post.referenced_tweets),
   };
 }

@@ -65,7 +65,7 @@ describe('commit', () => {
 
   it('sends media by their ids and in order, options under their names at X, and no empty text', async () => {
     const { publisher, sent } = onX(created(), created());
-    const handle = (...mediaIds: string[]) => ({ ids: { mediaIds, mediaKeys: [] }, expiresAt: null });
+    const handle = (...mediaIds: string[]) => ({ ids: { mediaIds }, expiresAt: null });
     const chosen = {
       ...{ replySettings: 'mentionedUsers', communityId: '1146654567674912769' },
       ...{ madeWithAi: true, paidPartnership: false },
@@ -275,17 +275,17 @@ describe('prepare', () => {
   it('uploads nothing for a text', async () => {
     const { preparer, sent } = onX();
     const handle = await preparer.prepare(user, content('TEXT_ONLY', 'x'), media, context());
-    expect(handle).toEqual({ ids: { mediaIds: [], mediaKeys: [] }, expiresAt: null });
+    expect(handle).toEqual({ ids: { mediaIds: [] }, expiresAt: null });
     expect(sent).toEqual([]);
   });
 
-  it('uploads a picture whole, then describes it, and keeps its key for looking it up', async () => {
+  it('uploads a picture whole, then describes it, and keeps its id', async () => {
     const { preparer, sent } = onX(uploaded('11'), described, uploaded('12', { expires_after_secs: 7_200 }));
     const two = content('CAROUSEL', 'x', [picture('a', 'A red door'), picture('b')]);
     const handle = await preparer.prepare(user, two, media, context());
     // An hour before the first of them ends.
     const expiresAt = new Date(at + 3_600_000).toISOString();
-    expect(handle).toEqual({ ids: { mediaIds: ['11', '12'], mediaKeys: ['3_11', '3_12'] }, expiresAt });
+    expect(handle).toEqual({ ids: { mediaIds: ['11', '12'] }, expiresAt });
     expect(sent.map(({ method, url }) => [method, url])).toEqual([
       ['POST', 'https://api.x.com/2/media/upload'],
       ['POST', 'https://api.x.com/2/media/metadata'],
@@ -311,7 +311,7 @@ describe('prepare', () => {
     const told = context();
     const film = content('VIDEO', 'x', [video('v', 9 * mebibyte)]);
     const handle = await preparer.prepare(user, film, media, told);
-    expect(handle.ids).toEqual({ mediaIds: ['13'], mediaKeys: ['13_13'] });
+    expect(handle.ids).toEqual({ mediaIds: ['13'] });
     expect(told.kept).toEqual([0, 1, 2, 3].map((segment) => ({ mediaId: '13', segment })));
     const upload = 'https://api.x.com/2/media/upload';
     expect(sent.map(({ method, url }) => `${method} ${url.replace(upload, '')}`)).toEqual([
@@ -386,7 +386,7 @@ describe('prepare', () => {
       );
       const told = context(kept(1));
       const handle = await preparer.prepare(user, film, media, told);
-      expect(handle.ids).toEqual({ mediaIds: ['14'], mediaKeys: ['13_14'] });
+      expect(handle.ids).toEqual({ mediaIds: ['14'] });
       expect(callsOf(sent).slice(first.length)).toEqual([
         ...['POST /initialize', 'POST /14/append', 'POST /14/append', 'POST /14/append'],
         'POST /14/finalize',
@@ -514,8 +514,8 @@ describe('find', () => {
     expect(await find(search, page([shownPost({ text: shown, entities: elsewhere })]))).toEqual(unclear);
   });
 
-  it('goes by the keys of its media whatever became of the text', async () => {
-    const handle = { ids: { mediaIds: ['1', '2'], mediaKeys: ['3_1', '3_2'] }, expiresAt: null };
+  it('goes by its media whatever became of the text', async () => {
+    const handle = { ids: { mediaIds: ['1', '2'] }, expiresAt: null };
     const search = query({ handle, content: content('CAROUSEL', '', [picture('a'), picture('b')]) });
     const attachments = (...media_keys: string[]) => ({ attachments: { media_keys } });
     const ours = shownPost({ text: 'https://t.co/cccccccccc', ...attachments('3_1', '3_2') });
