@@ -17,7 +17,7 @@ const defaults: Timings = {
   // The least; X says with each answer when to look again.
   pollIntervalMs: 1_000,
   processingTimeoutMs: 600_000,
-  // X documents no lag of its lists; its search leaves out the last 30 seconds.
+  // X documents no lag of its lists; its search leaves out the last 30 seconds (second-hand).
   settleMs: 60_000,
   blindWaitMs: 0,
 };

@@ -1,10 +1,9 @@
-import twitter from 'twitter-text';
 import { OutcomeError } from '../../domain/outcome.ts';
 import { isObject, path } from './http.ts';
 import type { Account, CallContext, FindResult } from './publisher.ts';
 import { callX, type XApi } from './x-api.ts';
 
-/** Reads an account's own posts back and tells ours among them: by the keys of its media, or by text and time. */
+/** Reads an account's own posts back and tells ours among them: by its media, or by text and time. */
 
 const pageSize = 100;
 const maxPages = 5;
@@ -18,7 +17,7 @@ const fields = 'tweet.fields=created_at,entities,note_tweet,attachments,referenc
 export interface Sought {
   readonly text: string;
   /** Of the media, in their order; empty for a post without. */
-  readonly mediaKeys: readonly string[];
+  readonly mediaIds: readonly string[];
   /** What it answers; `null` for a post that answers nothing. */
   readonly parentId: string | null;
   readonly sentAfter: Date;
@@ -28,8 +27,8 @@ export interface Sought {
 interface ListedPost {
   readonly id: string;
   readonly createdAtMs: number;
-  readonly shown: Comparable;
-  readonly mediaKeys: readonly string[];
+  readonly shown: ShownText;
+  readonly mediaIds: readonly string[];
   readonly parentId: string | null;
 }
 
@@ -129,15 +128,14 @@ function isCandidate(post: ListedPost, { parentId, sentAfter, sentBefore }: Soug
   return isInWindow && post.parentId === parentId;
 }
 
-/** A media key belongs to one upload of ours and decides by itself. X refuses the same text twice, so a text does, too. */
-function isSame(post: ListedPost, { text, mediaKeys }: Sought): boolean {
-  if (mediaKeys.length !== post.mediaKeys.length) return false;
-  if (mediaKeys.length > 0) return mediaKeys.every((key, index) => key === post.mediaKeys[index]);
-  return post.shown.full === comparableSent(text).full;
+/** A medium belongs to one upload of ours and decides by itself. X refuses the same text twice, so a text does, too. */
+function isSame(post: ListedPost, { text, mediaIds }: Sought): boolean {
+  if (mediaIds.length !== post.mediaIds.length) return false;
+  if (mediaIds.length > 0) return mediaIds.every((id, index) => id === post.mediaIds[index]);
+  return isShownAs(text, post.shown);
 }
 
-const mayBeSame = (post: ListedPost, { text }: Sought): boolean =>
-  post.shown.words === comparableSent(text).words;
+const mayBeSame = (post: ListedPost, { text }: Sought): boolean => hasWordsOf(text, post.shown);
 
 function parseList(body: Readonly<Record<string, unknown>>, what: string): readonly ListedPost[] {
   // A page without posts has no data, and says that it has none.
@@ -154,12 +152,13 @@ function parsePost(post: Readonly<Record<string, unknown>>, what: string): Liste
     throw new OutcomeError('unexpected-response', `${what}: a post has no id, no text or no time`);
   }
   const attachments = isObject(post.attachments) ? post.attachments : {};
-  const mediaKeys = stringsOf(attachments.media_keys);
+  // A key is the id with what kind of medium it is before: `3_1211797899316740096`.
+  const mediaIds = stringsOf(attachments.media_keys).map((key) => key.replace(/^\d+_/, ''));
   return {
     id: post.id,
     createdAtMs,
-    shown: comparableShown(post, post.id, mediaKeys.length > 0),
-    mediaKeys,
+    shown: readShownText(post, mediaIds.length > 0),
+    mediaIds,
     parentId: parseParent(post.referenced_tweets),
   };
 }
@@ -173,77 +172,68 @@ function parseParent(references: unknown): string | null {
   return isObject(parent) && typeof parent.id === 'string' ? parent.id : null;
 }
 
-/** A text in a form in which what was sent and what X shows are equal. */
-export interface Comparable {
-  /** With its links, each without scheme and closing slash. */
-  readonly full: string;
-  /** With a mark in place of each link. */
-  readonly words: string;
+/** A text as X shows it, made plain again: `parts` stand around and between `links`. */
+export interface ShownText {
+  readonly parts: readonly string[];
+  readonly links: readonly string[];
 }
 
 const linkMark = '\u0000';
-
-/** Of a text as it was sent. */
-export function comparableSent(text: string): Comparable {
-  const normalized = text.normalize('NFC');
-  const links = twitter.extractUrlsWithIndices(normalized).map(({ url, indices }) => ({ url, indices }));
-  const replaced = (to: (url: string) => string): string => {
-    let written = '';
-    let end = 0;
-    for (const { url, indices } of links) {
-      written += normalized.slice(end, indices[0]) + to(url);
-      end = indices[1];
-    }
-    return fold(written + normalized.slice(end));
-  };
-  return { full: replaced(foldLink), words: replaced(() => linkMark) };
-}
+const shortLink = /https:\/\/t\.co\/\w+/g;
 
 /**
- * Of a post as X shows it: its links shortened and named beside it, `&`, `<` and `>` escaped, a long text in a note, and
- * behind the text a link to its own media.
+ * Reads a post's text: its links are shortened and named beside it, `&`, `<` and `>` escaped, a long text is in a note, and
+ * behind it stands a link to its own media.
  */
 // https://docs.x.com/x-api/fundamentals/data-dictionary (read 2026-11-21)
-export function comparableShown(
-  post: Readonly<Record<string, unknown>>,
-  postId: string,
-  hasMedia: boolean,
-): Comparable {
+export function readShownText(post: Readonly<Record<string, unknown>>, hasMedia: boolean): ShownText {
   const note = isObject(post.note_tweet) ? post.note_tweet : null;
   const text = typeof note?.text === 'string' ? note.text : String(post.text ?? '');
-  const links = parseLinks(note?.entities ?? post.entities);
-  const ownMedia = new RegExp(`/status/${postId}/(?:photo|video)/\\d+$`);
-  const isOwnMedia = (link: Link): boolean => link.isMedia || ownMedia.test(link.expanded);
-  const replaced = (to: (url: string) => string): string => {
-    let written = unescapeHtml(text);
-    for (const link of links)
-      written = written.replaceAll(link.short, isOwnMedia(link) ? '' : to(link.expanded));
-    return fold(hasMedia ? written.replace(/\s*https:\/\/t\.co\/\w+\s*$/, '') : written);
-  };
-  return { full: replaced(foldLink), words: replaced(() => linkMark) };
+  const expanded = parseLinks(note?.entities ?? post.entities, String(post.id));
+  const links: string[] = [];
+  const marked = unescapeHtml(text).replace(shortLink, (short) => {
+    const link = expanded.get(short);
+    if (link === undefined) return short;
+    if (link === null) return '';
+    links.push(link);
+    return linkMark;
+  });
+  const whole = fold(hasMedia ? marked.replace(/\s*https:\/\/t\.co\/\w+\s*$/, '') : marked);
+  return { parts: whole.split(linkMark), links };
 }
 
-interface Link {
-  readonly short: string;
-  readonly expanded: string;
-  readonly isMedia: boolean;
-}
-
-function parseLinks(entities: unknown): readonly Link[] {
+/** What each short link leads to; `null` for the one to the post's own media. */
+function parseLinks(entities: unknown, postId: string): ReadonlyMap<string, string | null> {
   const urls: unknown[] = isObject(entities) && Array.isArray(entities.urls) ? entities.urls : [];
-  return urls.flatMap((link) =>
-    isObject(link) && typeof link.url === 'string' && typeof link.expanded_url === 'string'
-      ? [{ short: link.url, expanded: link.expanded_url, isMedia: typeof link.media_key === 'string' }]
-      : [],
-  );
+  const ownMedia = new RegExp(`/status/${postId}/(?:photo|video)/\\d+$`);
+  const links = urls.flatMap((link) => {
+    if (!isObject(link) || typeof link.url !== 'string' || typeof link.expanded_url !== 'string') return [];
+    const isOwnMedia = typeof link.media_key === 'string' || ownMedia.test(link.expanded_url);
+    return [[link.url, isOwnMedia ? null : link.expanded_url] as const];
+  });
+  return new Map(links);
 }
 
-/** X adds a scheme to an address that has none, and may add a slash behind its host. */
-const foldLink = (url: string): string =>
-  url
-    .replace(/^https?:\/\//i, '')
-    .replace(/^[^/?#]+/, (host) => host.toLowerCase())
-    .replace(/\/+$/, '');
+/** Whether a text that was sent is shown so, link by link. */
+export const isShownAs = (sent: string, shown: ShownText): boolean => matches(sent, shown, linkPattern);
+
+/** Whether its words are: what its links lead to is left open. */
+export const hasWordsOf = (sent: string, shown: ShownText): boolean => matches(sent, shown, () => '\\S+');
+
+function matches(sent: string, { parts, links }: ShownText, patternOf: (link: string) => string): boolean {
+  const between = links.map(patternOf);
+  const pattern = parts.map((part, index) => escapeRegExp(part) + (between[index] ?? '')).join('');
+  return new RegExp(`^${pattern}$`, 'u').test(fold(sent));
+}
+
+/** X adds a scheme to an address that has none, and may write its host small and put a slash behind it. */
+function linkPattern(link: string): string {
+  const [, host = '', rest = ''] = /^(?:https?:\/\/)?([^/?#]*)(.*?)\/*$/i.exec(link) ?? [];
+  const anyCase = [...host].map((one) => `[${escapeRegExp(one.toLowerCase() + one.toUpperCase())}]`).join('');
+  return `(?:[hH][tT][tT][pP][sS]?://)?${anyCase}${escapeRegExp(rest)}/*`;
+}
+
+const escapeRegExp = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 
 const fold = (text: string): string => text.normalize('NFC').replace(/\s+/gu, ' ').trim();
 

@@ -26,7 +26,6 @@ const documentedLifeSeconds = 86_400;
 /** What X says of an upload that it has completely. */
 interface Uploaded {
   readonly mediaId: string;
-  readonly mediaKey: string;
   readonly expiresAtMs: number;
   readonly processing: Processing | null;
 }
@@ -57,10 +56,7 @@ export async function uploadMedia(
   }
   const ends = uploads.map(({ expiresAtMs }) => expiresAtMs - lifeMarginMs);
   return {
-    ids: {
-      mediaIds: uploads.map(({ mediaId }) => mediaId),
-      mediaKeys: uploads.map(({ mediaKey }) => mediaKey),
-    },
+    ids: { mediaIds: uploads.map(({ mediaId }) => mediaId) },
     expiresAt: ends.length === 0 ? null : new Date(Math.min(...ends)).toISOString(),
   };
 }
@@ -251,7 +247,6 @@ function parseUploaded(body: Readonly<Record<string, unknown>>, now: Date, what:
     typeof data.expires_after_secs === 'number' ? data.expires_after_secs : documentedLifeSeconds;
   return {
     mediaId,
-    mediaKey: typeof data.media_key === 'string' ? data.media_key : '',
     expiresAtMs: now.getTime() + seconds * 1000,
     processing: data.processing_info === undefined ? null : parseProcessing(data.processing_info, what),
   };

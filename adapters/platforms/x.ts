@@ -127,12 +127,12 @@ function soughtLately(
 ) {
   const now = api.now().getTime();
   const window = { sentAfter: new Date(now - duplicateWindowMs), sentBefore: new Date(now) };
-  return { text, mediaKeys: idsOf(handle, 'mediaKeys'), parentId, ...window };
+  return { text, mediaIds: idsOf(handle), parentId, ...window };
 }
 
 function createPreparer(api: XApi): Preparer {
   return {
-    prepare: (account, content, media, context) => {
+    prepare: async (account, content, media, context) => {
       assertSupported(content);
       return uploadMedia(api, account, content, media, context);
     },
@@ -143,8 +143,8 @@ function createFinder(api: XApi): Finder {
   return {
     settleMs: api.timings.settleMs,
     find: (account, { content, handle, sentAfter, sentBefore }, context) => {
-      const mediaKeys = idsOf(handle, 'mediaKeys');
-      const sought = { text: content.text, mediaKeys, parentId: null, sentAfter, sentBefore };
+      const mediaIds = idsOf(handle);
+      const sought = { text: content.text, mediaIds, parentId: null, sentAfter, sentBefore };
       return findPost(api, account, sought, context);
     },
   };
@@ -160,7 +160,7 @@ function createReplier(api: XApi): Replier {
       return createPost(api, account, { post, what: 'X answer creation', findEarlier }, context);
     },
     findReply: (account, { text, parentId, rootId }, window, context) =>
-      findAnswer(api, account, rootId, { text, mediaKeys: [], parentId, ...window }, context),
+      findAnswer(api, account, rootId, { text, mediaIds: [], parentId, ...window }, context),
   };
 }
 
@@ -217,7 +217,7 @@ const optionNames = {
 /** The body of the one public call, with nothing in it that X does not know: it refuses the whole otherwise. */
 function mapPost(content: PublicContent, handle: PreparedHandle | null): Record<string, unknown> {
   assertSupported(content);
-  const mediaIds = idsOf(handle, 'mediaIds');
+  const mediaIds = idsOf(handle);
   if (mediaIds.length !== content.media.length) {
     const message = `The prepared handle has ${mediaIds.length} pieces of media, the post ${content.media.length}`;
     throw new OutcomeError('unavailable', message, { sent: false, handleIsDead: true });
@@ -233,8 +233,8 @@ function mapPost(content: PublicContent, handle: PreparedHandle | null): Record<
   };
 }
 
-function idsOf(handle: PreparedHandle | null, name: 'mediaIds' | 'mediaKeys'): readonly string[] {
-  const ids = handle?.ids[name] ?? [];
+function idsOf(handle: PreparedHandle | null): readonly string[] {
+  const ids = handle?.ids.mediaIds ?? [];
   return typeof ids === 'string' ? [ids] : ids;
 }
 

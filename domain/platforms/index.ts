@@ -1,10 +1,11 @@
 import { instagram } from './instagram.ts';
 import { linkedin } from './linkedin.ts';
+import { mastodon } from './mastodon.ts';
 import type { PlatformRules } from './rules.ts';
 import { x } from './x.ts';
 
 /** Every platform, by the name that rows, messages and addresses carry. A new one is one line here. */
-const registered = { linkedin, instagram, x } as const;
+const registered = { linkedin, instagram, x, mastodon } as const;
 
 export type Platform = keyof typeof registered;
 export const platforms = Object.keys(registered) as [Platform, ...Platform[]];

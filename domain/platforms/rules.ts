@@ -10,8 +10,9 @@ import type { PostType } from '../post.ts';
  * - `graphemes`: what a reader takes for one character
  * - `x`: weighted as X does: an address counts 23, an emoji or a CJK character 2
  * - `threads`: code points, an emoji by its UTF-8 bytes
+ * - `mastodon`: as `graphemes`, but an address counts 23 and a name on another server without that server
  */
-export const textCountings = ['utf-16', 'utf-8', 'graphemes', 'x', 'threads'] as const;
+export const textCountings = ['utf-16', 'utf-8', 'graphemes', 'x', 'threads', 'mastodon'] as const;
 export type TextCounting = (typeof textCountings)[number];
 
 export interface TextRule {

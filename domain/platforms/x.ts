@@ -36,8 +36,8 @@ const image: ImageRule = {
 const oneImage: MediaRule = { minCount: 1, maxCount: 1, image, video: null, maxAltText: 1_000 };
 
 // The same page. Since September 2026 accounts may send longer and larger ones (second-hand: 20 minutes and 8 GB, more for
-// those that pay); what every account may send stands here. It names 1280 x 1024 as the largest frame and recommends
-// 720 x 1280, which is higher than that: the sides are left to X, which says so while a video is prepared.
+// those that pay); what every account may send stands here. It names 1280 x 1024 as the largest frame, recommends
+// 720 x 1280 and tells of 1080p uploads: the sides are left to X, which says so while a video is prepared.
 const video: VideoRule = {
   contentTypes: ['video/mp4', 'video/quicktime'],
   maxBytes: 512_000_000,

@@ -1,10 +1,11 @@
 import type { SandboxPlatform } from '../platform.ts';
 import { instagram } from './instagram.ts';
 import { linkedin } from './linkedin.ts';
+import { mastodon } from './mastodon.ts';
 import { x } from './x.ts';
 
 /** A new platform is one line here. */
-const registered = { linkedin, instagram, x } as const satisfies Record<string, SandboxPlatform>;
+const registered = { linkedin, instagram, x, mastodon } as const satisfies Record<string, SandboxPlatform>;
 
 export type Platform = keyof typeof registered;
 export const platforms = Object.keys(registered) as [Platform, ...Platform[]];

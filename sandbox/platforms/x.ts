@@ -1,22 +1,34 @@
-import { createHash, randomInt } from 'node:crypto';
-import type { Readable } from 'node:stream';
+import { createHash } from 'node:crypto';
 import twitter from 'twitter-text';
 import type { Account } from '../accounts.ts';
 import type { SandboxContext } from '../context.ts';
 import type { LedgerPost, PostType } from '../ledger.ts';
-import { probeImage, type StoredMedia } from '../media.ts';
 import type { RunningPlatform, SandboxPlatform } from '../platform.ts';
 import {
   asObject,
-  bearerToken,
   type Call,
   jsonReply,
   type Operation,
   Refusal,
   type Reply,
-  readMultipart,
   stringAt,
 } from '../protocol.ts';
+import { createUploads, mediaKeyOf, type XMedia } from './x-media.ts';
+import {
+  accountIdOf,
+  authenticate,
+  createNumber,
+  forbidden,
+  invalid,
+  missing,
+  notFound,
+  problem,
+  refusal,
+  requireJson,
+  requireScope,
+  throttled,
+  unauthorized,
+} from './x-protocol.ts';
 
 export const x = {
   name: 'X',
@@ -50,30 +62,9 @@ export const x = {
   create: createX,
 } satisfies SandboxPlatform;
 
-/** A piece of media: asked for, uploaded in segments or at once, processed, used in posts. */
-interface XMedia {
-  id: string;
-  owner: string;
-  category: string;
-  mediaType: string;
-  totalBytes: number;
-  createdAt: number;
-  /** How many bytes each segment has that came. */
-  segments: number[];
-  altText: string | null;
-  /** From the end of the upload on. */
-  stored?: { media: StoredMedia; usableAt: number; failed: boolean; isProcessed: boolean };
-}
-
-/** Limits as documented: https://docs.x.com/x-api/media/quickstart/best-practices and https://docs.x.com/x-api/fundamentals/rate-limits */
+/** Limits as documented: https://docs.x.com/fundamentals/counting-characters and https://docs.x.com/x-api/fundamentals/rate-limits */
 const maxTextWeight = 280;
-const maxImageBytes = 5 * 1_048_576;
-const maxSegmentBytes = 5 * 1_048_576;
-const maxVideoBytes = 512 * 1_048_576;
-const maxSegmentIndex = 999;
-const maxAltTextCharacters = 1_000;
 const maxImages = 4;
-const mediaLifeSeconds = 86_400;
 const postsPerWindow = 100;
 const windowMs = 900_000;
 const searchedMs = 7 * 86_400_000;
@@ -104,203 +95,7 @@ const replySettings = ['following', 'mentionedUsers', 'subscribers', 'verified']
  * advertisements are refused.
  */
 function createX(context: SandboxContext): RunningPlatform {
-  const shelf = context.shelf<XMedia>('x-media');
-  const saveMedia = (media: XMedia) => shelf.put(media.id, media);
-
-  const uploadAtOnce: Operation = {
-    name: 'x.media.upload',
-    method: 'post',
-    path: '/2/media/upload',
-    subject: accountIdOf,
-    async handle(call) {
-      const account = requireScope(call, 'media.write');
-      const { fields, file } = await readUpload(call);
-      const category = fields.get('media_category');
-      if (category === undefined) throw invalid('The `media_category` parameter is required.');
-      if (category !== 'tweet_image') throw invalid(`${category} is uploaded in segments.`);
-      if (!file || file.length === 0) throw invalid('The `media` parameter is required.');
-      if (file.length > maxImageBytes) throw invalid(`File size exceeds ${maxImageBytes} bytes.`);
-      const facts = await probeImage(file);
-      const contentType = facts?.contentType ?? webp(file);
-      if (contentType === undefined) throw invalid('media type unrecognized.');
-      const media = await context.media.put(file, contentType);
-      const uploaded: XMedia = {
-        ...newMedia(account, category, contentType, file.length),
-        stored: { media, usableAt: 0, failed: false, isProcessed: false },
-      };
-      await saveMedia(uploaded);
-      return jsonReply(200, { data: renderMedia(uploaded) });
-    },
-  };
-
-  function newMedia(account: Account, category: string, mediaType: string, totalBytes: number): XMedia {
-    const now = context.now();
-    return {
-      ...{ id: createNumber(now), owner: account.externalId, category, mediaType, totalBytes },
-      ...{ createdAt: now.getTime(), segments: [], altText: null },
-    };
-  }
-
-  const initialize: Operation = {
-    name: 'x.media.initialize',
-    method: 'post',
-    path: '/2/media/upload/initialize',
-    subject: accountIdOf,
-    async handle(call) {
-      const account = requireScope(call, 'media.write');
-      const body = requireJson(call, [
-        'media_type',
-        'total_bytes',
-        'media_category',
-        'shared',
-        'additional_owners',
-      ]);
-      const { total_bytes: totalBytes } = body;
-      const category = stringAt(body, 'media_category');
-      const mediaType = stringAt(body, 'media_type');
-      if (category !== 'tweet_video') throw invalid('The sandbox takes segments of tweet_video only.');
-      if (mediaType !== 'video/mp4' && mediaType !== 'video/quicktime')
-        throw invalid(`The \`media_type\` query parameter value [${mediaType}] is not valid.`);
-      if (typeof totalBytes !== 'number' || !Number.isInteger(totalBytes) || totalBytes < 1)
-        throw invalid('The `total_bytes` parameter must be a whole number.');
-      if (totalBytes > maxVideoBytes) throw invalid(`File size exceeds ${maxVideoBytes} bytes.`);
-      const media = newMedia(account, category, mediaType, totalBytes);
-      await saveMedia(media);
-      return jsonReply(200, { data: renderMedia(media) });
-    },
-  };
-
-  const append: Operation = {
-    name: 'x.media.append',
-    method: 'post',
-    path: '/2/media/upload/:id/append',
-    subject: accountIdOf,
-    async handle(call) {
-      const account = requireScope(call, 'media.write');
-      const { fields, file } = await readUpload(call);
-      return context.serialize(`x-media ${call.params.id}`, () =>
-        takeSegment(requireMedia(call, account), Number(fields.get('segment_index') ?? Number.NaN), file),
-      );
-    },
-  };
-
-  /** In order; one that came before may come again, and must be the same. */
-  async function takeSegment(media: XMedia, index: number, bytes: Buffer | undefined): Promise<Reply> {
-    if (media.stored) throw invalid('The media is finalized already.');
-    if (!Number.isInteger(index) || index < 0 || index > maxSegmentIndex)
-      throw invalid(`The \`segment_index\` must be from 0 to ${maxSegmentIndex}.`);
-    if (!bytes || bytes.length === 0) throw invalid('The `media` parameter is required.');
-    if (bytes.length > maxSegmentBytes) throw invalid(`A segment exceeds ${maxSegmentBytes} bytes.`);
-    if (index > media.segments.length) throw invalid(`Segment ${media.segments.length} is missing.`);
-    if (index < media.segments.length) {
-      if (media.segments[index] !== bytes.length) throw invalid(`Segment ${index} was another one.`);
-    } else {
-      await context.media.upload(`x ${media.id}`).append(bytes);
-      await saveMedia({ ...media, segments: [...media.segments, bytes.length] });
-    }
-    const expiresAt = Math.floor(media.createdAt / 1000) + mediaLifeSeconds;
-    return jsonReply(200, { data: { expires_at: expiresAt } });
-  }
-
-  const finalize: Operation = {
-    name: 'x.media.finalize',
-    method: 'post',
-    path: '/2/media/upload/:id/finalize',
-    subject: accountIdOf,
-    handle(call) {
-      const account = requireScope(call, 'media.write');
-      return context.serialize(`x-media ${call.params.id}`, () =>
-        endUpload(call, requireMedia(call, account)),
-      );
-    },
-  };
-
-  async function endUpload(call: Call, media: XMedia): Promise<Reply> {
-    if (media.stored) throw invalid('The media is finalized already.');
-    const received = media.segments.reduce((sum, bytes) => sum + bytes, 0);
-    if (received !== media.totalBytes)
-      throw invalid(
-        `Segments do not add up to provided total file size: ${received} of ${media.totalBytes}.`,
-      );
-    const slower = call.fault?.kind === 'slow-upload-processing' ? (call.fault.ms ?? 0) : 0;
-    const finished: XMedia = {
-      ...media,
-      stored: {
-        media: await context.media.upload(`x ${media.id}`).finish(media.mediaType),
-        usableAt: context.now().getTime() + context.settings.get().imageProcessingMs + slower,
-        failed: call.fault?.kind === 'failed-processing',
-        isProcessed: true,
-      },
-    };
-    await saveMedia(finished);
-    return jsonReply(200, { data: renderMedia(finished) });
-  }
-
-  const status: Operation = {
-    name: 'x.media.status',
-    method: 'get',
-    path: '/2/media/upload',
-    subject: accountIdOf,
-    handle(call) {
-      const account = requireScope(call, 'media.write');
-      if (call.query.get('command') !== 'STATUS') throw invalid('The `command` parameter must be STATUS.');
-      const media = findMedia(account, call.query.get('media_id') ?? '');
-      if (!media) throw notFound('media_id', call.query.get('media_id') ?? '');
-      if (!media.stored?.isProcessed) throw invalid('The media has no status: it is not processed.');
-      return jsonReply(200, { data: renderMedia(media) });
-    },
-  };
-
-  const describeMedia: Operation = {
-    name: 'x.metadata.create',
-    method: 'post',
-    path: '/2/media/metadata',
-    subject: accountIdOf,
-    async handle(call) {
-      const account = requireScope(call, 'media.write');
-      const body = requireJson(call, ['id', 'metadata']);
-      const media = findMedia(account, stringAt(body, 'id') ?? '');
-      if (!media) throw notFound('id', stringAt(body, 'id') ?? '');
-      const altText = stringAt(asObject(body.metadata).alt_text, 'text');
-      if (altText === undefined || altText === '' || [...altText].length > maxAltTextCharacters)
-        throw invalid(`alt_text must have 1 to ${maxAltTextCharacters} characters.`);
-      await saveMedia({ ...media, altText });
-      return jsonReply(200, { data: { id: media.id, associated_metadata: { alt_text: { text: altText } } } });
-    },
-  };
-
-  function findMedia(account: Account, id: string): XMedia | undefined {
-    const media = shelf.get(id);
-    const isAlive = media && context.now().getTime() - media.createdAt < mediaLifeSeconds * 1000;
-    return isAlive && media.owner === account.externalId ? media : undefined;
-  }
-
-  function requireMedia(call: Call, account: Account): XMedia {
-    const media = findMedia(account, call.params.id ?? '');
-    if (!media) throw notFound('id', call.params.id ?? '');
-    return media;
-  }
-
-  function renderMedia(media: XMedia): Record<string, unknown> {
-    return {
-      id: media.id,
-      media_key: mediaKeyOf(media),
-      expires_after_secs: mediaLifeSeconds,
-      ...(media.stored && { size: media.totalBytes }),
-      ...(media.stored?.isProcessed && { processing_info: renderProcessing(media.stored) }),
-    };
-  }
-
-  function renderProcessing({ usableAt, failed }: NonNullable<XMedia['stored']>): Record<string, unknown> {
-    const remainingMs = usableAt - context.now().getTime();
-    if (remainingMs > 0) {
-      // Whole seconds, and none for what is ready within one.
-      return { state: 'in_progress', check_after_secs: Math.floor(remainingMs / 1000), progress_percent: 50 };
-    }
-    if (!failed) return { state: 'succeeded', progress_percent: 100 };
-    const error = { code: 1, name: 'InvalidMedia', message: 'Unsupported video format' };
-    return { state: 'failed', progress_percent: 100, error };
-  }
+  const uploads = createUploads(context);
 
   const createPost: Operation = {
     name: (call) => (asObject(call.json).reply === undefined ? 'x.posts.create' : 'x.replies.create'),
@@ -322,7 +117,7 @@ function createX(context: SandboxContext): RunningPlatform {
     const media = readMedia(body.media, account);
     const parent = readParent(body.reply, account);
     if (text === '' && media.length === 0) throw invalid('Requires at least one of text or media.');
-    if (twitter.parseTweet(text).weightedLength > maxTextWeight)
+    if (weightOf(text) > maxTextWeight)
       throw forbidden('Your Tweet text is too long. For more information, please see the help page.');
     if (twitter.extractCashtags(text).length > 1) throw forbidden('A post may carry one cashtag.');
     const acceptedAt = context.now();
@@ -358,7 +153,7 @@ function createX(context: SandboxContext): RunningPlatform {
     const ids: unknown = asObject(value).media_ids;
     if (!Array.isArray(ids) || ids.length === 0 || ids.length > maxImages)
       throw invalid(`$.media.media_ids: must have 1 to ${maxImages} items`);
-    const media = ids.map((id) => findMedia(account, String(id)));
+    const media = ids.map((id) => uploads.findMedia(account, String(id)));
     const isUsable = media.every(
       (one) => one?.stored && !one.stored.failed && one.stored.usableAt <= context.now().getTime(),
     );
@@ -401,8 +196,10 @@ function createX(context: SandboxContext): RunningPlatform {
     context.ledger.list({ platform: 'x', externalId }).filter(({ removedAt }) => !removedAt);
 
   function postsInWindow({ externalId }: Account): LedgerPost[] {
-    const since = new Date(context.now().getTime() - windowMs);
-    return context.ledger.list({ platform: 'x', externalId, since });
+    const since = context.now().getTime() - windowMs;
+    return context.ledger
+      .list({ platform: 'x', externalId })
+      .filter(({ receivedAt }) => Date.parse(receivedAt) > since);
   }
 
   const remainingPosts = (account: Account): number => postsPerWindow - postsInWindow(account).length;
@@ -522,10 +319,7 @@ function createX(context: SandboxContext): RunningPlatform {
   return {
     platform: 'x',
     basePath: '/x',
-    operations: [
-      ...[uploadAtOnce, initialize, append, finalize, status, describeMedia],
-      ...[createPost, searchPosts, listPosts, getPost, deletePost, me],
-    ],
+    operations: [...uploads.operations, ...[createPost, searchPosts, listPosts, getPost, deletePost, me]],
     authenticate: (call) => authenticate(context, call),
     faultReplies: {
       refuse: ({ status: code, message }) =>
@@ -553,43 +347,8 @@ function createX(context: SandboxContext): RunningPlatform {
         }),
       };
     },
-    clear: () => shelf.clear(),
+    clear: () => uploads.clear(),
   };
-}
-
-function authenticate(context: SandboxContext, call: Call): Account[] {
-  const token = bearerToken(call);
-  const accounts = token === undefined ? [] : context.accounts.findByToken('x', token);
-  const now = context.now().getTime();
-  const isExpired = accounts.some(({ expiresAt }) => expiresAt !== undefined && Date.parse(expiresAt) <= now);
-  if (accounts.length === 0 || isExpired) throw new Refusal(unauthorized());
-  return accounts;
-}
-
-function accountIdOf(call: Call): string | undefined {
-  return call.accounts[0]?.externalId;
-}
-
-/** A token is one user's. */
-function requireScope(call: Call, ...scopes: string[]): Account {
-  const account = call.accounts[0]!;
-  const missingScope = scopes.find((scope) => !account.scopes.includes(scope));
-  if (missingScope) throw forbidden(`The token lacks the scope ${missingScope}.`);
-  return account;
-}
-
-function requireJson(call: Call, known: readonly string[]): Record<string, unknown> {
-  if (!call.headers['content-type']?.startsWith('application/json'))
-    throw refusal(415, null, 'Unsupported Media Type', 'Content-Type must be application/json');
-  if (typeof call.json !== 'object' || call.json === null || Array.isArray(call.json))
-    throw invalid('The body is no JSON object.');
-  const body = call.json as Record<string, unknown>;
-  const unknown = Object.keys(body).find((name) => !known.includes(name));
-  if (unknown !== undefined)
-    throw invalid(
-      `$.${unknown}: is not defined in the schema and the schema does not allow additional properties`,
-    );
-  return body;
 }
 
 function requireSelfServe(body: Record<string, unknown>): void {
@@ -606,35 +365,12 @@ function requireSelfServe(body: Record<string, unknown>): void {
   if (closed) throw forbidden(`You are not permitted to use ${closed}.`);
 }
 
-/** Multipart, or JSON with the bytes in base64. */
-async function readUpload(call: Call): Promise<{ fields: ReadonlyMap<string, string>; file?: Buffer }> {
-  if (call.headers['content-type']?.startsWith('application/json')) {
-    const { media, ...others } = asObject(call.json);
-    const fields = new Map(Object.entries(others).map(([name, value]) => [name, String(value)]));
-    return { fields, ...(typeof media === 'string' && { file: Buffer.from(media, 'base64') }) };
-  }
-  if (!call.headers['content-type']?.startsWith('multipart/form-data'))
-    throw refusal(415, null, 'Unsupported Media Type', 'Content-Type must be multipart/form-data');
-  let file: Buffer | undefined;
-  const fields = await readMultipart(call, async ({ field }, bytes) => {
-    const whole = await readWhole(bytes);
-    if (field === 'media') file = whole;
-  });
-  return { fields, ...(file && { file }) };
-}
+const emojiProperty = '\\p{RGI_Emoji}';
+const emojiSequence = new RegExp(emojiProperty, 'gv');
 
-async function readWhole(bytes: Readable): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of bytes) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
-}
-
-const webp = (bytes: Buffer): string | undefined =>
-  bytes.subarray(0, 4).toString('latin1') === 'RIFF' && bytes.subarray(8, 12).toString('latin1') === 'WEBP'
-    ? 'image/webp'
-    : undefined;
-
-const mediaKeyOf = ({ id, category }: XMedia): string => `${category === 'tweet_video' ? 13 : 3}_${id}`;
+/** Every emoji weighs the same, also one that X's own library takes to pieces. */
+const weightOf = (text: string): number =>
+  twitter.parseTweet(text.replace(emojiSequence, '\u{1F600}')).weightedLength;
 
 function typeOf(media: readonly XMedia[]): PostType {
   if (media.length === 0) return 'TEXT_ONLY';
@@ -686,46 +422,3 @@ function renderText(publicId: string, text: string, hasMedia: boolean) {
 
 const shortLink = (seed: string): string =>
   `https://t.co/${createHash('sha256').update(seed).digest('hex').slice(0, 10)}`;
-
-/** X's ids carry the time in their upper bits, counted from its own beginning. */
-const createNumber = (at: Date): string =>
-  String((BigInt(at.getTime() - 1_288_834_974_657) << 22n) | BigInt(randomInt(2 ** 22)));
-
-const typeAddress = (kind: string | null): string =>
-  kind === null ? 'about:blank' : `https://api.x.com/2/problems/${kind}`;
-
-function problem(
-  status: number,
-  kind: string | null,
-  title: string,
-  detail: string,
-  more: Record<string, unknown> = {},
-): Reply {
-  return jsonReply(status, { ...more, title, detail, type: typeAddress(kind), status });
-}
-
-function refusal(...[status, kind, title, detail, more]: Parameters<typeof problem>): Refusal {
-  return new Refusal(problem(status, kind, title, detail, more));
-}
-
-const invalid = (message: string): Refusal =>
-  refusal(400, 'invalid-request', 'Invalid Request', 'One or more parameters to your request was invalid.', {
-    errors: [{ message }],
-  });
-
-const forbidden = (detail: string): Refusal => refusal(403, null, 'Forbidden', detail);
-
-const missing = (parameter: string, value: string): Record<string, unknown> => ({
-  ...{ value, parameter, resource_id: value, title: 'Not Found Error' },
-  ...{ detail: `Could not find ${parameter}: [${value}].`, type: typeAddress('resource-not-found') },
-});
-
-const notFound = (parameter: string, value: string): Refusal =>
-  new Refusal(jsonReply(404, { errors: [missing(parameter, value)] }));
-
-const unauthorized = (): Reply => problem(401, null, 'Unauthorized', 'Unauthorized');
-
-function throttled(reset: number): Reply {
-  const reply = problem(429, null, 'Too Many Requests', 'Too Many Requests');
-  return { ...reply, headers: { ...reply.headers, 'x-rate-limit-reset': String(reset) } };
-}

@@ -1,0 +1,84 @@
+import { randomInt } from 'node:crypto';
+import type { Account } from '../accounts.ts';
+import type { SandboxContext } from '../context.ts';
+import { bearerToken, type Call, jsonReply, Refusal, type Reply } from '../protocol.ts';
+
+/** How X reads tokens and bodies, and words what it refuses. */
+
+export function authenticate(context: SandboxContext, call: Call): Account[] {
+  const token = bearerToken(call);
+  const accounts = token === undefined ? [] : context.accounts.findByToken('x', token);
+  const now = context.now().getTime();
+  const isExpired = accounts.some(({ expiresAt }) => expiresAt !== undefined && Date.parse(expiresAt) <= now);
+  if (accounts.length === 0 || isExpired) throw new Refusal(unauthorized());
+  return accounts;
+}
+
+export function accountIdOf(call: Call): string | undefined {
+  return call.accounts[0]?.externalId;
+}
+
+/** A token is one user's. */
+export function requireScope(call: Call, ...scopes: string[]): Account {
+  const account = call.accounts[0]!;
+  const missingScope = scopes.find((scope) => !account.scopes.includes(scope));
+  if (missingScope) throw forbidden(`The token lacks the scope ${missingScope}.`);
+  return account;
+}
+
+export function requireJson(call: Call, known: readonly string[]): Record<string, unknown> {
+  if (!call.headers['content-type']?.startsWith('application/json'))
+    throw refusal(415, null, 'Unsupported Media Type', 'Content-Type must be application/json');
+  if (typeof call.json !== 'object' || call.json === null || Array.isArray(call.json))
+    throw invalid('The body is no JSON object.');
+  const body = call.json as Record<string, unknown>;
+  const unknown = Object.keys(body).find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw invalid(
+      `$.${unknown}: is not defined in the schema and the schema does not allow additional properties`,
+    );
+  return body;
+}
+
+/** X's ids carry the time in their upper bits, counted from its own beginning. */
+export const createNumber = (at: Date): string =>
+  String((BigInt(at.getTime() - 1_288_834_974_657) << 22n) | BigInt(randomInt(2 ** 22)));
+
+const typeAddress = (kind: string | null): string =>
+  kind === null ? 'about:blank' : `https://api.x.com/2/problems/${kind}`;
+
+export function problem(
+  status: number,
+  kind: string | null,
+  title: string,
+  detail: string,
+  more: Record<string, unknown> = {},
+): Reply {
+  return jsonReply(status, { ...more, title, detail, type: typeAddress(kind), status });
+}
+
+export function refusal(...[status, kind, title, detail, more]: Parameters<typeof problem>): Refusal {
+  return new Refusal(problem(status, kind, title, detail, more));
+}
+
+export const invalid = (message: string): Refusal =>
+  refusal(400, 'invalid-request', 'Invalid Request', 'One or more parameters to your request was invalid.', {
+    errors: [{ message }],
+  });
+
+export const forbidden = (detail: string): Refusal => refusal(403, null, 'Forbidden', detail);
+
+export const missing = (parameter: string, value: string): Record<string, unknown> => ({
+  ...{ value, parameter, resource_id: value, title: 'Not Found Error' },
+  ...{ detail: `Could not find ${parameter}: [${value}].`, type: typeAddress('resource-not-found') },
+});
+
+export const notFound = (parameter: string, value: string): Refusal =>
+  new Refusal(jsonReply(404, { errors: [missing(parameter, value)] }));
+
+export const unauthorized = (): Reply => problem(401, null, 'Unauthorized', 'Unauthorized');
+
+export function throttled(reset: number): Reply {
+  const reply = problem(429, null, 'Too Many Requests', 'Too Many Requests');
+  return { ...reply, headers: { ...reply.headers, 'x-rate-limit-reset': String(reset) } };
+}
