@@ -121,9 +121,6 @@ export const textAt = (value: unknown, name: string): string | null => {
   return typeof member === 'string' ? member : null;
 };
 
-/** Texts are compared as people read them. */
-export const comparable = (text: string): string => text.replace(/\r\n?/g, '\n').trim().normalize('NFC');
-
 const quotaUsedUp: ReadonlySet<string> = new Set(['quotaExceeded', 'dailyLimitExceeded']);
 // The second name is unverified.
 const throttled: ReadonlySet<string> = new Set(['rateLimitExceeded', 'userRateLimitExceeded']);

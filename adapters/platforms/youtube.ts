@@ -1,5 +1,6 @@
 import { OutcomeError } from '../../domain/outcome.ts';
 import type { PostType } from '../../domain/post.ts';
+import { comparable } from './comparable.ts';
 import type { AdapterOptions, PlatformDefinition } from './definition.ts';
 import { path } from './http.ts';
 import type {
@@ -20,16 +21,7 @@ import type {
   Replier,
   Reply,
 } from './publisher.ts';
-import {
-  callJson,
-  callPlain,
-  comparable,
-  itemsOf,
-  objectAt,
-  openApi,
-  textAt,
-  type YouTubeApi,
-} from './youtube-api.ts';
+import { callJson, callPlain, itemsOf, objectAt, openApi, textAt, type YouTubeApi } from './youtube-api.ts';
 import { createYouTubeConnector } from './youtube-connector.ts';
 import {
   askSession,
