@@ -31,6 +31,7 @@ import type {
 import { type ActivityDependencies, requirePublishing, revisionMismatch } from './dependencies.ts';
 import { toFailure } from './failures.ts';
 import { callContext, withHeartbeat } from './heartbeat.ts';
+import { mediaAccess } from './media-access.ts';
 import { prepare } from './preparing.ts';
 import { giveUpSender, reconcile } from './reconciling.ts';
 import { release, writeVerdict } from './sending.ts';
@@ -133,9 +134,11 @@ export function createPublishingActivities(dependencies: ActivityDependencies) {
 
     /** Asks where it stands that went public, and what its final id is. May run any number of times. */
     async confirmTarget(input: TargetInput & { readonly publicId: string }): Promise<ConfirmedTarget> {
-      const { adapter, account, database } = await requirePublishing(dependencies, input);
+      const publishing = await requirePublishing(dependencies, input);
+      const { adapter, account, content, database } = publishing;
       try {
-        const confirmed = await adapter.publisher.confirm(account, input.publicId, callContext());
+        const context = { ...callContext(), content, media: mediaAccess(dependencies, publishing) };
+        const confirmed = await adapter.publisher.confirm(account, input.publicId, context);
         const row = await findNewestPublication(database, input.postId, input.targetId);
         if (row) await setConfirmed(database, row.id, confirmed);
         return confirmed;

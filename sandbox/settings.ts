@@ -17,6 +17,7 @@ const settingsSchema = z.strictObject({
   hashtagsPerCaption: count,
   mentionsPerCaption: count,
   listDelayMs: milliseconds,
+  uploadsAreLockedToPrivate: z.boolean(),
 });
 
 /** How the platforms behave when no fault is scripted. Changed with `PATCH /_control/settings`. */
@@ -59,6 +60,8 @@ const defaultSettings: Readonly<Settings> = Object.freeze({
   mentionsPerCaption: 20,
   /** How long a new post stays out of the platforms' lists (not out of a read by its id). */
   listDelayMs: 0,
+  /** YouTube: whether the application has yet to pass the audit, so that every video it uploads stays private. */
+  uploadsAreLockedToPrivate: false,
 });
 
 export interface SettingsStore {

@@ -1,28 +1,26 @@
 import { OutcomeError } from '../../domain/outcome.ts';
 import type { AccountKind, PostType } from '../../domain/post.ts';
-import { type AdapterOptions, hostOf, type PlatformDefinition, type Timings } from './definition.ts';
-import {
-  type AnswerHeaders,
-  createHttpClient,
-  type HttpClient,
-  isObject,
-  parseRetryAfter,
-  path,
-  pause,
-} from './http.ts';
+import { comparable } from './comparable.ts';
+import type { AdapterOptions, PlatformDefinition } from './definition.ts';
+import { type AnswerHeaders, isObject, path } from './http.ts';
+import { type LinkedInApi, openApi, requestTo } from './linkedin-api.ts';
+import { createReplier } from './linkedin-comments.ts';
+import { uploadImage, waitForMedia } from './linkedin-media.ts';
+import { uploadVideo } from './linkedin-video.ts';
+import { escapeLittleText, unescapeLittleText } from './little-text.ts';
 import type {
   Account,
+  Amender,
   CallContext,
   Finder,
   FindQuery,
   FindResult,
-  MediaAccess,
-  MediaItem,
   PreparedHandle,
   Preparer,
   PublicContent,
   Publisher,
   Receipt,
+  Remover,
 } from './publisher.ts';
 
 // Endpoints
@@ -42,17 +40,6 @@ export const linkedin: PlatformDefinition = {
 
 // Limits
 
-/** LinkedIn does not document how far its lists lag behind a commit. */
-const defaults: Timings = {
-  commitTimeoutMs: 20_000,
-  pollIntervalMs: 2_000,
-  processingTimeoutMs: 300_000,
-  settleMs: 60_000,
-  blindWaitMs: 25_000,
-};
-const callTimeoutMs = 20_000;
-const uploadTimeoutMs = 120_000;
-const notReadyRetryMs = 10_000;
 const findPageSize = 10;
 const findPages = 5;
 /** Our clock and LinkedIn's may differ by this much when a post's time is compared with the window of a commit. */
@@ -61,41 +48,16 @@ const clockSkewMs = 60_000;
 /** One adapter per kind of account. A member's own posts cannot be read back, so `member` has no finder. */
 // `r_member_social` is closed: https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/posts-api (read 2026-11-21)
 export function createLinkedIn(options: AdapterOptions) {
-  const api = connect(options);
-  const preparer = createPreparer(api);
+  const api = openApi(options);
+  const both = { preparer: createPreparer(api), remover: createRemover(api), amender: createAmender(api) };
   return {
-    member: { publisher: createPublisher(api, 'member'), preparer },
-    organization: { publisher: createPublisher(api, 'organization'), preparer, finder: createFinder(api) },
-  };
-}
-
-interface LinkedInApi {
-  readonly http: HttpClient;
-  readonly baseUrl: string;
-  readonly permalinkBaseUrl: string;
-  readonly timings: Timings;
-  readonly headers: (account: Account) => Record<string, string>;
-}
-
-function connect(options: AdapterOptions): LinkedInApi {
-  const now = options.now ?? (() => new Date());
-  const baseUrl = hostOf(options, 'api');
-  return {
-    http: createHttpClient({
-      fetch: options.fetch,
-      origins: [new URL(baseUrl).origin, ...options.uploadOrigins],
-      mapError: (status, headers, body) => mapLinkedInError(status, headers, body, now()),
-      now,
-    }),
-    baseUrl,
-    permalinkBaseUrl: options.permalinkBaseUrl,
-    timings: { ...defaults, ...options.timings },
-    headers: (account) => ({
-      Authorization: `Bearer ${account.accessToken}`,
-      'Linkedin-Version': options.version,
-      'X-Restli-Protocol-Version': '2.0.0',
-      'Content-Type': 'application/json',
-    }),
+    member: { ...both, publisher: createPublisher(api, 'member'), replier: createReplier(api, 'member') },
+    organization: {
+      ...both,
+      publisher: createPublisher(api, 'organization'),
+      finder: createFinder(api),
+      replier: createReplier(api, 'organization'),
+    },
   };
 }
 
@@ -109,16 +71,9 @@ function createPublisher(api: LinkedInApi, kind: AccountKind): Publisher {
     commitTimeoutMs: api.timings.commitTimeoutMs,
     commit: async (account, content, handle, context) => {
       const body = mapPost(account, content, handle);
-      const reply = await api.http.send({
-        method: 'POST',
-        url: `${api.baseUrl}/rest/posts`,
-        headers: api.headers(account),
-        body: JSON.stringify(body),
-        what: 'LinkedIn post creation',
-        timeoutMs: api.timings.commitTimeoutMs,
-        signal: context.signal,
-        secrets: [account.accessToken],
-      });
+      const call = { method: 'POST', path: '/rest/posts', body, what: 'LinkedIn post creation' } as const;
+      const { commitTimeoutMs: timeoutMs } = api.timings;
+      const reply = await api.http.send(requestTo(api, account, context, { ...call, timeoutMs }));
       const urn = parsePostUrn(reply.status, reply.headers);
       return { publicId: urn, permalink: permalink(urn) };
     },
@@ -132,107 +87,21 @@ function createPreparer(api: LinkedInApi): Preparer {
   return {
     prepare: async (account, content, media, context) => {
       assertSupported(content);
+      // How long LinkedIn keeps a picture or video no post uses is not documented.
+      const handleOf = (ids: PreparedHandle['ids']): PreparedHandle => ({ ids, expiresAt: null });
+      if (content.type === 'VIDEO') {
+        const videoUrn = await uploadVideo(api, account, content.media[0]!, media, context);
+        await waitForMedia(api, account, 'video', [videoUrn], context);
+        return handleOf({ videoUrn });
+      }
       const imageUrns: string[] = [];
       for (const item of content.media) {
         imageUrns.push(await uploadImage(api, account, item, media, context));
       }
-      await waitForImages(api, account, imageUrns, context);
-      // How long LinkedIn keeps a picture no post uses is not documented.
-      return { ids: { imageUrns }, expiresAt: null };
+      await waitForMedia(api, account, 'image', imageUrns, context);
+      return handleOf({ imageUrns });
     },
   };
-}
-
-async function uploadImage(
-  api: LinkedInApi,
-  account: Account,
-  item: MediaItem,
-  media: MediaAccess,
-  context: CallContext,
-): Promise<string> {
-  context.progress(`Uploading picture ${item.mediaId} to LinkedIn`);
-  const bytes = await media.bytes(item);
-  const call = { signal: context.signal, secrets: [account.accessToken] };
-  const start = await api.http.sendJson({
-    ...call,
-    method: 'POST',
-    url: `${api.baseUrl}/rest/images?action=initializeUpload`,
-    headers: api.headers(account),
-    body: JSON.stringify({ initializeUploadRequest: { owner: account.externalId } }),
-    what: 'LinkedIn image upload start',
-    timeoutMs: callTimeoutMs,
-  });
-  const { uploadUrl, imageUrn } = parseUploadStart(start.body);
-  await api.http.send({
-    ...call,
-    method: 'PUT',
-    url: uploadUrl,
-    // Unlike video parts, the picture's upload address wants the bearer token.
-    // https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/images-api (read 2026-11-21)
-    headers: { Authorization: `Bearer ${account.accessToken}`, 'Content-Type': 'application/octet-stream' },
-    body: bytes,
-    what: 'LinkedIn image upload',
-    timeoutMs: uploadTimeoutMs,
-  });
-  return imageUrn;
-}
-
-/** A post on a picture that is not AVAILABLE is created and stays invisible, so every picture is waited for. */
-async function waitForImages(
-  api: LinkedInApi,
-  account: Account,
-  imageUrns: readonly string[],
-  context: CallContext,
-): Promise<void> {
-  const deadline = performance.now() + api.timings.processingTimeoutMs;
-  for (const urn of imageUrns) {
-    for (;;) {
-      const status = await readImageStatus(api, account, urn, context);
-      if (status === 'AVAILABLE') break;
-      if (status === 'unreadable') {
-        await pause(api.timings.blindWaitMs, context, 'Waiting for LinkedIn to process pictures');
-        return;
-      }
-      if (status === 'PROCESSING_FAILED') {
-        throw new OutcomeError('rejected', `LinkedIn could not process ${urn}`, {
-          platformCode: status,
-          handleIsDead: true,
-        });
-      }
-      if (performance.now() >= deadline) {
-        throw new OutcomeError('unavailable', `LinkedIn is still processing ${urn} (${status})`, {
-          sent: false,
-        });
-      }
-      await pause(api.timings.pollIntervalMs, context, `LinkedIn is processing ${urn} (${status})`);
-    }
-  }
-}
-
-async function readImageStatus(
-  api: LinkedInApi,
-  account: Account,
-  urn: string,
-  context: CallContext,
-): Promise<string> {
-  try {
-    const { body } = await api.http.sendJson({
-      method: 'GET',
-      url: `${api.baseUrl}${path`/rest/images/${urn}`}`,
-      headers: api.headers(account),
-      what: 'LinkedIn image status',
-      timeoutMs: callTimeoutMs,
-      signal: context.signal,
-      secrets: [account.accessToken],
-    });
-    return parseImageStatus(body);
-  } catch (error) {
-    // A token with w_member_social alone may upload a picture and not read it.
-    // https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/images-api (read 2026-11-21)
-    const forbidden = error instanceof OutcomeError && error.details.status === 403;
-    if (forbidden && account.kind === 'member') return 'unreadable';
-    throw error;
-  }
 }
 
 function createFinder(api: LinkedInApi): Finder {
@@ -262,16 +131,55 @@ async function listPosts(
   context: CallContext,
 ): Promise<readonly ListedPost[]> {
   const query = `q=author&author=${encodeURIComponent(account.externalId)}&count=${findPageSize}&start=${start}&sortBy=LAST_MODIFIED`;
-  const { body } = await api.http.sendJson({
-    method: 'GET',
-    url: `${api.baseUrl}/rest/posts?${query}`,
-    headers: { ...api.headers(account), 'X-RestLi-Method': 'FINDER' },
-    what: "LinkedIn list of an organisation's posts",
-    timeoutMs: callTimeoutMs,
-    signal: context.signal,
-    secrets: [account.accessToken],
-  });
+  const { body } = await api.http.sendJson(
+    requestTo(api, account, context, {
+      method: 'GET',
+      path: `/rest/posts?${query}`,
+      restliMethod: 'FINDER',
+      what: "LinkedIn list of an organisation's posts",
+    }),
+  );
   return parsePosts(body);
+}
+
+// https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/posts-api#delete-posts (read 2026-11-21)
+function createRemover(api: LinkedInApi): Remover {
+  return {
+    remove: async (account, publicId, context) => {
+      try {
+        await api.http.send(
+          requestTo(api, account, context, {
+            method: 'DELETE',
+            path: path`/rest/posts/${publicId}`,
+            restliMethod: 'DELETE',
+            what: 'LinkedIn post removal',
+          }),
+        );
+      } catch (error) {
+        // LinkedIn calls it a success to delete what is gone; one that is unknown is gone as well.
+        if (error instanceof OutcomeError && error.details.status === 404) return;
+        throw error;
+      }
+    },
+  };
+}
+
+/** The text alone can be changed: media stays as it was published. */
+// https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/posts-api#update-posts (read 2026-11-21)
+function createAmender(api: LinkedInApi): Amender {
+  return {
+    amend: async (account, publicId, content, context) => {
+      await api.http.send(
+        requestTo(api, account, context, {
+          method: 'POST',
+          path: path`/rest/posts/${publicId}`,
+          restliMethod: 'PARTIAL_UPDATE',
+          body: { patch: { $set: { commentary: escapeLittleText(content.text) } } },
+          what: 'LinkedIn post update',
+        }),
+      );
+    },
+  };
 }
 
 // Pure mappers
@@ -291,16 +199,17 @@ function mapPost(
     isReshareDisabledByAuthor: false,
   };
   assertSupported(content);
-  const images = mapImages(content, handle);
   switch (content.type) {
     case 'TEXT_ONLY':
       return post;
     case 'SINGLE_IMAGE':
-      return { ...post, content: { media: images[0] } };
+      return { ...post, content: { media: mapImages(content, handle)[0] } };
+    case 'VIDEO':
+      return { ...post, content: { media: mapVideo(content, handle) } };
     // LinkedIn's own carousel exists for advertisements only; several pictures are a multiImage post.
     // https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/multiimage-post-api (read 2026-11-21)
     case 'CAROUSEL':
-      return { ...post, content: { multiImage: { images } } };
+      return { ...post, content: { multiImage: { images: mapImages(content, handle) } } };
     default:
       throw new OutcomeError('rejected', `LinkedIn posts of type ${content.type} are not supported`, {
         sent: false,
@@ -308,14 +217,15 @@ function mapPost(
   }
 }
 
-const pictureCounts: Partial<Record<PostType, readonly [number, number]>> = {
+const mediaCounts: Partial<Record<PostType, readonly [number, number]>> = {
   TEXT_ONLY: [0, 0],
   SINGLE_IMAGE: [1, 1],
   CAROUSEL: [2, 20],
+  VIDEO: [1, 1],
 };
 
 function assertSupported(content: PublicContent): void {
-  const counts = pictureCounts[content.type];
+  const counts = mediaCounts[content.type];
   if (!counts) {
     throw new OutcomeError('rejected', `LinkedIn posts of type ${content.type} are not supported`, {
       sent: false,
@@ -323,9 +233,13 @@ function assertSupported(content: PublicContent): void {
   }
   const count = content.media.length;
   if (count < counts[0] || count > counts[1]) {
-    throw new OutcomeError('rejected', `LinkedIn ${content.type} cannot carry ${count} pictures`, {
-      sent: false,
-    });
+    throw new OutcomeError(
+      'rejected',
+      `LinkedIn ${content.type} cannot carry ${count} ${content.type === 'VIDEO' ? 'videos' : 'pictures'}`,
+      {
+        sent: false,
+      },
+    );
   }
 }
 
@@ -345,6 +259,22 @@ function mapImages(
   }));
 }
 
+function mapVideo(content: PublicContent, handle: PreparedHandle | null): { id: string; altText?: string } {
+  const id = handle?.ids.videoUrn;
+  if (typeof id !== 'string') {
+    const message = 'The prepared handle has no video';
+    throw new OutcomeError('unavailable', message, { sent: false, handleIsDead: true });
+  }
+  const altText = content.media[0]?.altText;
+  return { id, ...(altText ? { altText } : {}) };
+}
+
+/** What of LinkedIn's a handle holds: it belongs to one attempt alone. */
+function mediaUrnsOf(handle: PreparedHandle | null): readonly string[] {
+  const videoUrn = handle?.ids.videoUrn;
+  return typeof videoUrn === 'string' ? [videoUrn] : imageUrnsOf(handle);
+}
+
 function imageUrnsOf(handle: PreparedHandle | null): readonly string[] {
   const urns = handle?.ids.imageUrns ?? [];
   return typeof urns === 'string' ? [urns] : urns;
@@ -359,30 +289,6 @@ function parsePostUrn(status: number, headers: AnswerHeaders): string {
     throw new OutcomeError('unexpected-response', message, { status });
   }
   return urn;
-}
-
-function parseUploadStart(body: Readonly<Record<string, unknown>>): { uploadUrl: string; imageUrn: string } {
-  const value = isObject(body.value) ? body.value : {};
-  const { uploadUrl, image } = value;
-  if (typeof uploadUrl !== 'string' || typeof image !== 'string') {
-    throw new OutcomeError(
-      'unexpected-response',
-      'LinkedIn image upload start: no uploadUrl or image in the answer',
-    );
-  }
-  return { uploadUrl, imageUrn: image };
-}
-
-const imageStatuses = ['WAITING_UPLOAD', 'PROCESSING', 'AVAILABLE', 'PROCESSING_FAILED'];
-
-function parseImageStatus(body: Readonly<Record<string, unknown>>): string {
-  if (typeof body.status !== 'string' || !imageStatuses.includes(body.status)) {
-    throw new OutcomeError(
-      'unexpected-response',
-      `LinkedIn image status: unknown status ${JSON.stringify(body.status)}`,
-    );
-  }
-  return body.status;
 }
 
 interface ListedPost {
@@ -430,16 +336,16 @@ function parseMediaUrns(content: unknown): readonly string[] {
   );
 }
 
-/** A picture's URN belongs to one attempt and decides by itself; a text is compared together with its time. */
+/** The URN of a picture or video belongs to one attempt and decides by itself; a text is compared together with its time. */
 function isSamePost(post: ListedPost, query: FindQuery): boolean {
-  const urns = imageUrnsOf(query.handle);
+  const urns = mediaUrnsOf(query.handle);
   if (urns.length === 0) return post.mediaUrns.length === 0 && hasSameTextAndTime(post, query);
   return urns.length === post.mediaUrns.length && urns.every((urn, index) => urn === post.mediaUrns[index]);
 }
 
 /** Ours by text and time, listed without the pictures that would tell: no proof of absence. */
 const isUnclear = (post: ListedPost, query: FindQuery): boolean =>
-  imageUrnsOf(query.handle).length > 0 && post.mediaUrns.length === 0 && hasSameTextAndTime(post, query);
+  mediaUrnsOf(query.handle).length > 0 && post.mediaUrns.length === 0 && hasSameTextAndTime(post, query);
 
 function hasSameTextAndTime(post: ListedPost, query: FindQuery): boolean {
   const from = query.sentAfter.getTime() - clockSkewMs;
@@ -460,95 +366,4 @@ function mapFound(post: ListedPost, permalink: string): FindResult {
   }
   const receipt: Receipt = { publicId: post.urn, permalink };
   return { kind: 'found', receipt };
-}
-
-const comparable = (text: string): string => text.replace(/\r\n?/g, '\n').trim().normalize('NFC');
-
-const hashtag = /(?<![\p{L}\p{M}\p{N}_&/#])#(?=[\p{N}_]*\p{L})[\p{L}\p{M}\p{N}_]+/gu;
-const reserved = /[\\|{}@[\]()<>#*_~]/g;
-
-/**
- * Writes plain text as LinkedIn's "little text": every reserved character gets a backslash, except the `#` that begins
- * a hashtag. An unescaped one can cut the text off.
- */
-// https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/little-text-format (read 2026-11-21)
-export function escapeLittleText(text: string): string {
-  let escaped = '';
-  let end = 0;
-  for (const match of text.matchAll(hashtag)) {
-    escaped += text.slice(end, match.index).replace(reserved, '\\$&');
-    escaped += `#${match[0].slice(1).replace(reserved, '\\$&')}`;
-    end = match.index + match[0].length;
-  }
-  return escaped + text.slice(end).replace(reserved, '\\$&');
-}
-
-/** Reads little text back as the plain text a person wrote; hashtag templates become `#word`, mentions their name. */
-export function unescapeLittleText(commentary: string): string {
-  return commentary
-    .replace(/\{hashtag\|\\?([#＃])\|([^}]*)\}/g, '$1$2')
-    .replace(/(?<!\\)@\[((?:\\.|[^\]\\])*)\]\s?\(urn:li:[^)]*\)/g, '$1')
-    .replace(/\\([\\|{}@[\]()<>#*_~])/g, '$1');
-}
-
-/** LinkedIn's error codes. Branches on status and code; the text is read only where LinkedIn puts the fact nowhere else. */
-// https://learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts/error-handling (read 2026-11-21)
-function mapLinkedInError(
-  status: number,
-  headers: AnswerHeaders,
-  body: Readonly<Record<string, unknown>> | null,
-  now: Date,
-): OutcomeError | null {
-  if (body === null) return null;
-  const text = typeof body.message === 'string' ? body.message : '';
-  const code = errorCodeOf(body);
-  const details = { status, ...(code ? { platformCode: code } : {}) };
-  const message = `LinkedIn answered ${status}${code ? ` ${code}` : ''}: ${text}`;
-
-  if (code === 'MEDIA_ASSET_WAITING_UPLOAD') {
-    // One code for "not uploaded" and "not processed yet". We uploaded it, so the same handle can be tried again.
-    const retryAfterMs = notReadyRetryMs;
-    return new OutcomeError('unavailable', message, { ...details, sent: false, retryAfterMs });
-  }
-  if (code === 'EXPIRED_UPLOAD_URL') {
-    return new OutcomeError('unavailable', message, { ...details, sent: false, handleIsDead: true });
-  }
-  if (code === 'MEDIA_ASSET_PROCESSING_FAILED' || code === 'INVALID_IMAGE_ID') {
-    return new OutcomeError('rejected', message, { ...details, handleIsDead: true });
-  }
-  if (status === 401 || (status === 403 && code === 'ACCESS_DENIED')) {
-    return new OutcomeError('unauthorized', message, details);
-  }
-  if (status === 409) {
-    // "Conflict" does not say whose write won; a post call that gets it is looked up first.
-    return new OutcomeError('unavailable', message, { ...details, sent: true });
-  }
-  if (status === 422) {
-    const existing = /duplicate of (urn:li:(?:share|ugcPost):\d+)/i.exec(text)?.[1];
-    return new OutcomeError('rejected', message, {
-      ...details,
-      ...(existing ? { existingPublicId: existing } : {}),
-    });
-  }
-  if (status === 429) {
-    const retryAfterMs = parseRetryAfter(headers, now) ?? dailyLimitWaitMs(text, now);
-    return new OutcomeError('rate-limited', message, { ...details, retryAfterMs });
-  }
-  if (status >= 500) return new OutcomeError('unavailable', message, { ...details, sent: true });
-  return status === 408 ? null : new OutcomeError('rejected', message, details);
-}
-
-function errorCodeOf(body: Readonly<Record<string, unknown>>): string | null {
-  const details =
-    isObject(body.errorDetails) && Array.isArray(body.errorDetails.inputErrors) ? body.errorDetails : null;
-  const first: unknown = (details?.inputErrors as unknown[] | undefined)?.[0];
-  const detailed = isObject(first) && typeof first.code === 'string' ? first.code : null;
-  return detailed ?? (typeof body.code === 'string' ? body.code : null);
-}
-
-// Daily limits start anew at 00:00 UTC; LinkedIn documents no Retry-After, and names the kind of limit in its text alone.
-// https://learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts/rate-limits (read 2026-11-21)
-function dailyLimitWaitMs(text: string, now: Date): number | undefined {
-  if (!/\bday\b.*\blimit\b|\bdaily\b/i.test(text)) return undefined;
-  return Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate() + 1) - now.getTime();
 }

@@ -90,6 +90,12 @@ export interface CommitContext extends CallContext {
   readonly media: MediaAccess;
 }
 
+export interface ConfirmContext extends CallContext {
+  /** What was published, for what is set beside it once it is public, e.g. the cover of a video. */
+  readonly content?: PublicContent;
+  readonly media?: MediaAccess;
+}
+
 /**
  * The one call that makes a post public, and what reads back its address. Every platform has these two.
  *
@@ -108,7 +114,7 @@ export interface Publisher {
     context: CommitContext,
   ) => Promise<Receipt>;
   /** May answer another `publicId` where the platform gives the final one later. */
-  readonly confirm: (account: Account, publicId: string, context: CallContext) => Promise<Receipt>;
+  readonly confirm: (account: Account, publicId: string, context: ConfirmContext) => Promise<Receipt>;
 }
 
 /** Optional capability: uploads and containers before the commit. Repeatable; what it leaves behind is invisible. */

@@ -14,6 +14,29 @@ import {
   type Reply,
   stringAt,
 } from '../protocol.ts';
+import { createComments } from './linkedin-comments.ts';
+import {
+  accessDenied,
+  countCharacters,
+  errorReply,
+  expiredToken,
+  illegalArgument,
+  invalidValue,
+  missingField,
+  readCount,
+  refusal,
+  requiredString,
+  requireEncodedPath,
+  requireJson,
+  requireOneOf,
+  requireOwnAccount,
+  requireReadableAuthor,
+  requireVersion,
+  requireWriteScope,
+  scopesOf,
+  tooLong,
+} from './linkedin-protocol.ts';
+import { createVideos } from './linkedin-videos.ts';
 import { readLittleText } from './little-text.ts';
 
 const memberScopes = ['openid', 'profile', 'w_member_social'];
@@ -29,18 +52,25 @@ export const linkedin = {
     'linkedin.images.initialize',
     'linkedin.images.upload',
     'linkedin.images.get',
+    'linkedin.videos.initialize',
+    'linkedin.videos.upload',
+    'linkedin.videos.finalize',
+    'linkedin.videos.get',
     'linkedin.posts.create',
     'linkedin.posts.find',
     'linkedin.posts.get',
+    'linkedin.posts.update',
     'linkedin.posts.delete',
+    'linkedin.comments.create',
+    'linkedin.comments.find',
     'linkedin.userinfo',
   ] as const,
   processing: {
-    'slow-upload-processing': ['linkedin.images.upload'],
-    'failed-processing': ['linkedin.images.upload'],
+    'slow-upload-processing': ['linkedin.images.upload', 'linkedin.videos.finalize'],
+    'failed-processing': ['linkedin.images.upload', 'linkedin.videos.finalize'],
   },
   // LinkedIn's clients compute the permalink, and put this address in place of LinkedIn's.
-  permalinkOf: ({ publicId }, publicUrl) => `${publicUrl}/feed/update/${publicId}`,
+  permalinkOf: ({ publicId, parentId }, publicUrl) => `${publicUrl}/feed/update/${parentId ?? publicId}`,
   create: createLinkedIn,
 } satisfies SandboxPlatform;
 
@@ -50,6 +80,12 @@ interface LinkedInImage {
   owner: string;
   uploadUrlExpiresAt: number;
   upload?: { media: StoredMedia; availableAt: number; failed: boolean };
+}
+
+/** What a post says since it was changed; the ledger holds what it said when it came out. */
+interface Amendment {
+  rawText: string;
+  amendedAt: number;
 }
 
 type ImageStatus = 'WAITING_UPLOAD' | 'PROCESSING' | 'AVAILABLE' | 'PROCESSING_FAILED';
@@ -63,11 +99,13 @@ const minMultiImages = 2;
 const maxMultiImages = 20;
 
 /**
- * LinkedIn's versioned API for members and organisations: text and image posts, their images, and reads of an
+ * LinkedIn's versioned API for members and organisations: posts with text, images and videos, comments, and reads of an
  * organisation's posts. A member's own posts cannot be read back.
  */
 function createLinkedIn(context: SandboxContext): RunningPlatform {
   const images = context.shelf<LinkedInImage>('linkedin-image');
+  const amendments = context.shelf<Amendment>('linkedin-amendment');
+  const videos = createVideos(context);
   const saveImage = (image: LinkedInImage) => images.put(image.urn, image);
 
   function statusOf(image: LinkedInImage): ImageStatus {
@@ -82,7 +120,7 @@ function createLinkedIn(context: SandboxContext): RunningPlatform {
     path: '/rest/images',
     subject: (call) => stringAt(asObject(call.json).initializeUploadRequest, 'owner'),
     async handle(call) {
-      requireVersion(call);
+      requireVersion(context, call);
       if (call.query.get('action') !== 'initializeUpload') {
         throw illegalArgument('The action is missing or unknown; only initializeUpload is served');
       }
@@ -137,7 +175,7 @@ function createLinkedIn(context: SandboxContext): RunningPlatform {
     path: '/rest/images/:urn',
     subject: (call) => images.get(call.params.urn ?? '')?.owner,
     handle(call) {
-      requireVersion(call);
+      requireVersion(context, call);
       requireEncodedPath(call);
       const image = images.get(call.params.urn ?? '');
       if (!image) throw refusal(404, 'NOT_FOUND', `Not found: ${call.params.urn}`);
@@ -163,7 +201,7 @@ function createLinkedIn(context: SandboxContext): RunningPlatform {
     path: '/rest/posts',
     subject: (call) => stringAt(call.json, 'author'),
     async handle(call) {
-      requireVersion(call);
+      requireVersion(context, call);
       const body = requireJson(call);
       const author = requireOwnAccount(call, 'author', requiredString(body, 'author'));
       requireWriteScope(call, author, 'posts.CREATE');
@@ -225,6 +263,10 @@ function createLinkedIn(context: SandboxContext): RunningPlatform {
   ): { postType: PostType; media: StoredMedia[]; altTexts: (string | null)[] } {
     if (body.content === undefined) return { postType: 'TEXT_ONLY', media: [], altTexts: [] };
     const content = asObject(body.content);
+    if (stringAt(content.media, 'id')?.startsWith('urn:li:video:')) {
+      const media = videos.requireAvailable(stringAt(content.media, 'id') ?? '', author);
+      return { postType: 'VIDEO', media: [media], altTexts: [stringAt(content.media, 'altText') ?? null] };
+    }
     if (content.media !== undefined) {
       const { media, altText } = readImage(content.media, '/content/media', author);
       return { postType: 'SINGLE_IMAGE', media: [media], altTexts: [altText] };
@@ -289,7 +331,7 @@ function createLinkedIn(context: SandboxContext): RunningPlatform {
     path: '/rest/posts',
     subject: (call) => call.query.get('author') ?? undefined,
     handle(call) {
-      requireVersion(call);
+      requireVersion(context, call);
       if (call.headers['x-restli-method']?.toString().toUpperCase() !== 'FINDER') {
         throw illegalArgument('X-RestLi-Method must be FINDER');
       }
@@ -305,11 +347,13 @@ function createLinkedIn(context: SandboxContext): RunningPlatform {
       const shownBefore = context.now().getTime() - context.settings.get().listDelayMs;
       const posts = context.ledger
         .list({ platform: 'linkedin', externalId: author.externalId })
-        .filter((post) => !post.removedAt && Date.parse(post.acceptedAt) <= shownBefore)
+        .filter((post) => !post.parentId && !post.removedAt && Date.parse(post.acceptedAt) <= shownBefore)
         .reverse();
       return jsonReply(200, {
         paging: { start, count, links: [], total: posts.length },
-        elements: posts.slice(start, start + count).map(renderPost),
+        elements: posts
+          .slice(start, start + count)
+          .map((post) => renderPost(post, amendments.get(post.publicId))),
       });
     },
   };
@@ -324,13 +368,34 @@ function createLinkedIn(context: SandboxContext): RunningPlatform {
     path: '/rest/posts/:urn',
     subject: (call) => findPost(call)?.externalId,
     handle(call) {
-      requireVersion(call);
+      requireVersion(context, call);
       requireEncodedPath(call);
       const post = findPost(call);
       if (!post) throw refusal(404, 'NOT_FOUND', `Not found: ${call.params.urn}`);
       requireReadableAuthor(call, post.externalId, 'posts.GET');
       if (post.removedAt) throw refusal(404, 'NOT_FOUND', `Not found: ${call.params.urn}`);
-      return jsonReply(200, renderPost(post));
+      return jsonReply(200, renderPost(post, amendments.get(post.publicId)));
+    },
+  };
+
+  const updatePost: Operation = {
+    name: 'linkedin.posts.update',
+    method: 'post',
+    path: '/rest/posts/:urn',
+    subject: (call) => findPost(call)?.externalId,
+    async handle(call) {
+      requireVersion(context, call);
+      requireEncodedPath(call);
+      if (call.headers['x-restli-method']?.toString().toUpperCase() !== 'PARTIAL_UPDATE') {
+        throw illegalArgument('X-RestLi-Method must be PARTIAL_UPDATE');
+      }
+      const post = findPost(call);
+      if (!post || post.removedAt) throw refusal(404, 'NOT_FOUND', `Not found: ${call.params.urn}`);
+      const author = requireOwnAccount(call, 'author', post.externalId);
+      requireWriteScope(call, author, 'posts.PARTIAL_UPDATE');
+      const { rawText } = readCommentary(asObject(asObject(requireJson(call).patch).$set));
+      await amendments.put(post.publicId, { rawText, amendedAt: context.now().getTime() });
+      return { status: 204 };
     },
   };
 
@@ -340,7 +405,7 @@ function createLinkedIn(context: SandboxContext): RunningPlatform {
     path: '/rest/posts/:urn',
     subject: (call) => findPost(call)?.externalId,
     async handle(call) {
-      requireVersion(call);
+      requireVersion(context, call);
       requireEncodedPath(call);
       const post = findPost(call);
       if (!post) throw refusal(404, 'NOT_FOUND', `Not found: ${call.params.urn}`);
@@ -372,28 +437,13 @@ function createLinkedIn(context: SandboxContext): RunningPlatform {
     },
   };
 
-  function requireVersion(call: Call): void {
-    const version = call.headers['linkedin-version']?.toString();
-    if (!version) {
-      throw refusal(
-        400,
-        'VERSION_MISSING',
-        'A version must be present. Please specify a version by adding the LinkedIn-Version header.',
-      );
-    }
-    if (!context.settings.get().linkedinVersions.includes(version)) {
-      throw refusal(426, 'NONEXISTENT_VERSION', `Requested version ${version} is not active`);
-    }
-    // Without it the answers would follow Rest.li 1.0; a client that forgets it is to notice.
-    if (call.headers['x-restli-protocol-version'] !== '2.0.0') {
-      throw illegalArgument('X-Restli-Protocol-Version must be 2.0.0');
-    }
-  }
-
   return {
     platform: 'linkedin',
     basePath: '/linkedin',
-    operations: [initializeUpload, upload, getImage, createPost, findPosts, getPost, deletePost, userinfo],
+    operations: [
+      ...[initializeUpload, upload, getImage, ...videos.operations],
+      ...[createPost, findPosts, getPost, updatePost, deletePost, ...createComments(context), userinfo],
+    ],
     authenticate: (call) => authenticate(context, call),
     faultReplies: {
       refuse: ({ status, code, message }) =>
@@ -421,7 +471,9 @@ function createLinkedIn(context: SandboxContext): RunningPlatform {
       'x-li-request-id': call.requestId,
       'x-restli-protocol-version': '2.0.0',
     }),
-    clear: () => images.clear(),
+    clear() {
+      for (const shelf of [images, amendments, videos]) shelf.clear();
+    },
   };
 }
 
@@ -451,12 +503,12 @@ function readCommentary(body: Record<string, unknown>): { rawText: string; text:
   return { rawText, text: read.text };
 }
 
-function renderPost(post: LedgerPost): Record<string, unknown> {
+function renderPost(post: LedgerPost, amendment: Amendment | undefined): Record<string, unknown> {
   const acceptedAt = Date.parse(post.acceptedAt);
   return {
     id: post.publicId,
     author: post.externalId,
-    commentary: post.rawText,
+    commentary: amendment?.rawText ?? post.rawText,
     visibility: post.visibility,
     distribution: { feedDistribution: 'MAIN_FEED', thirdPartyDistributionChannels: [] },
     ...(post.content === undefined ? {} : { content: post.content }),
@@ -464,12 +516,8 @@ function renderPost(post: LedgerPost): Record<string, unknown> {
     isReshareDisabledByAuthor: false,
     createdAt: acceptedAt,
     publishedAt: acceptedAt,
-    lastModifiedAt: acceptedAt,
+    lastModifiedAt: amendment?.amendedAt ?? acceptedAt,
   };
-}
-
-function scopesOf(call: Call): string[] {
-  return call.accounts.flatMap(({ scopes }) => scopes);
 }
 
 function memberOf(call: Call): Account | undefined {
@@ -481,71 +529,9 @@ function administratorId(call: Call): string {
   return `admin-${sha256Of(call.accounts[0]!.token).slice(0, 10)}`;
 }
 
-function requireOwnAccount(call: Call, field: string, urn: string | undefined): Account {
-  if (urn === undefined) throw missingField(field);
-  if (!/^urn:li:(person|organization):[A-Za-z0-9_-]+$/.test(urn)) {
-    throw refusal(400, 'INVALID_URN_TYPE', `/${field} is no person or organization URN: ${urn}`);
-  }
-  const account = call.accounts.find(({ externalId }) => externalId === urn);
-  if (!account) throw refusal(403, 'ACCESS_DENIED', `The token may not act for /${field} ${urn}`);
-  return account;
-}
-
-function requireWriteScope(call: Call, account: Account, action: string): void {
-  const scope = account.kind === 'organization' ? 'w_organization_social' : 'w_member_social';
-  if (!scopesOf(call).includes(scope)) throw accessDenied(action);
-}
-
-/** r_member_social is closed: only an organisation's posts can be read. */
-function requireReadableAuthor(call: Call, urn: string | undefined, action: string): Account {
-  const author = requireOwnAccount(call, 'author', urn);
-  if (author.kind !== 'organization' || !scopesOf(call).includes('r_organization_social')) {
-    throw accessDenied(action);
-  }
-  return author;
-}
-
-/** URNs in a path are percent-encoded, or the platform does not understand the path. */
-function requireEncodedPath(call: Call): void {
-  if (call.rawPath.includes(':')) throw illegalArgument('Syntax exception in path variables');
-}
-
-function requireJson(call: Call): Record<string, unknown> {
-  if (typeof call.json !== 'object' || call.json === null || Array.isArray(call.json)) {
-    throw refusal(400, 'INVALID_REQUEST_BODY', 'The request body is no JSON object');
-  }
-  return call.json as Record<string, unknown>;
-}
-
-function requiredString(body: Record<string, unknown>, name: string): string {
-  const value = body[name];
-  if (value === undefined) throw missingField(name);
-  if (typeof value !== 'string') throw invalidValue(`/${name}`, 'is no string');
-  return value;
-}
-
-function requireOneOf(body: Record<string, unknown>, name: string, allowed: string[]): void {
-  const value = requiredString(body, name);
-  if (!allowed.includes(value))
-    throw invalidValue(`/${name}`, `is ${value}, not one of ${allowed.join(', ')}`);
-}
-
-function readCount(call: Call, name: string, otherwise: number, maximum: number): number {
-  const value = Number(call.query.get(name) ?? otherwise);
-  if (!Number.isInteger(value) || value < 0 || value > maximum) {
-    throw invalidValue(name, `must be from 0 to ${maximum}`);
-  }
-  return value;
-}
-
 /** LinkedIn's ids carry the time in their upper bits. */
 function createShareNumber(at: Date): string {
   return String((BigInt(at.getTime()) << 22n) | BigInt(randomInt(2 ** 22)));
-}
-
-/** Code points: the platform does not document its unit, so the widest reading stands. */
-function countCharacters(text: string): number {
-  return [...text].length;
 }
 
 function canonicalJson(value: unknown): string {
@@ -554,42 +540,4 @@ function canonicalJson(value: unknown): string {
       ? Object.fromEntries(Object.entries(member).sort(([left], [right]) => (left < right ? -1 : 1)))
       : member,
   );
-}
-
-function errorReply(
-  status: number,
-  code: string,
-  message: string,
-  serviceErrorCode = 100,
-  headers: Record<string, string> = {},
-): Reply {
-  return jsonReply(status, { status, code, message, serviceErrorCode }, headers);
-}
-
-function refusal(status: number, code: string, message: string, serviceErrorCode?: number): Refusal {
-  return new Refusal(errorReply(status, code, message, serviceErrorCode));
-}
-
-function expiredToken(): Reply {
-  return errorReply(401, 'EXPIRED_ACCESS_TOKEN', 'The token used in the request has expired', 65602);
-}
-
-function accessDenied(action: string): Refusal {
-  return refusal(403, 'ACCESS_DENIED', `Not enough permissions to access: ${action}`);
-}
-
-function illegalArgument(message: string): Refusal {
-  return refusal(400, 'ILLEGAL_ARGUMENT', message, 0);
-}
-
-function missingField(field: string): Refusal {
-  return refusal(400, 'MISSING_FIELD', `The field is required: ${field}`);
-}
-
-function invalidValue(field: string, problem: string): Refusal {
-  return refusal(400, 'INVALID_VALUE_FOR_FIELD', `${field} ${problem}`);
-}
-
-function tooLong(field: string, maximum: number): Refusal {
-  return refusal(400, 'FIELD_LENGTH_TOO_LONG', `${field} has more than ${maximum} characters`);
 }

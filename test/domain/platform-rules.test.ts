@@ -29,7 +29,7 @@ const onInstagram = { platform: 'instagram', kind: 'business' } as const;
 const codes = (fields: Partial<TargetInput>) => check(fields).map(({ code, field }) => `${code} ${field}`);
 
 describe('the table of types', () => {
-  it('supports text and pictures on LinkedIn and pictures on Instagram, everything else with its reason', () => {
+  it('supports text, pictures and video on LinkedIn, pictures on Instagram and videos on YouTube, everything else with its reason', () => {
     const supported = platforms.flatMap((platform) =>
       postTypes.filter((type) => ruleFor(platform, type).isSupported).map((type) => `${platform} ${type}`),
     );
@@ -37,8 +37,11 @@ describe('the table of types', () => {
       'linkedin TEXT_ONLY',
       'linkedin SINGLE_IMAGE',
       'linkedin CAROUSEL',
+      'linkedin VIDEO',
       'instagram SINGLE_IMAGE',
       'instagram CAROUSEL',
+      'youtube VIDEO',
+      'youtube REEL',
     ]);
     expect(check({ ...onInstagram, type: 'TEXT_ONLY' })).toEqual([
       {

@@ -1,10 +1,6 @@
 import type { AdapterOptions } from '../../../adapters/platforms/definition.ts';
-import {
-  createLinkedIn,
-  escapeLittleText,
-  linkedin,
-  unescapeLittleText,
-} from '../../../adapters/platforms/linkedin.ts';
+import { createLinkedIn, linkedin } from '../../../adapters/platforms/linkedin.ts';
+import { escapeLittleText, unescapeLittleText } from '../../../adapters/platforms/little-text.ts';
 import type { FindQuery } from '../../../adapters/platforms/publisher.ts';
 import {
   account,
@@ -92,7 +88,7 @@ describe('commit', () => {
 
   it('refuses before sending what the handle or the type does not allow', async () => {
     const { organization: adapter, sent } = linkedIn();
-    const commit = (...[type, count]: ['SINGLE_IMAGE' | 'CAROUSEL' | 'VIDEO', number]) => {
+    const commit = (...[type, count]: ['SINGLE_IMAGE' | 'CAROUSEL' | 'VIDEO' | 'STORY', number]) => {
       const pictures = Array.from({ length: count }, (_, index) => picture(String(index)));
       return outcomeOf(adapter.publisher.commit(organization, content(type, 'x', pictures), null, context()));
     };
@@ -100,7 +96,9 @@ describe('commit', () => {
     expect(unprepared.code).toBe('unavailable');
     expect(unprepared.details).toEqual({ sent: false, handleIsDead: true });
     expect((await commit('CAROUSEL', 21)).message).toBe('LinkedIn CAROUSEL cannot carry 21 pictures');
-    expect((await commit('VIDEO', 0)).message).toBe('LinkedIn posts of type VIDEO are not supported');
+    expect((await commit('VIDEO', 0)).message).toBe('LinkedIn VIDEO cannot carry 0 videos');
+    expect((await commit('VIDEO', 1)).details).toEqual({ sent: false, handleIsDead: true });
+    expect((await commit('STORY', 0)).message).toBe('LinkedIn posts of type STORY are not supported');
     expect(sent).toEqual([]);
   });
 
@@ -138,7 +136,7 @@ describe('commit', () => {
     [400, 'EXPIRED_UPLOAD_URL', 'unavailable', { sent: false, handleIsDead: true }],
     [409, 'CONFLICT', 'unavailable', { sent: true }],
     [426, 'NONEXISTENT_VERSION', 'rejected', {}],
-    [429, 'TOO_MANY_REQUESTS', 'rate-limited', {}],
+    [429, 'TOO_MANY_REQUESTS', 'rate-limited', { retryAfterMs: 60_000 }],
     [500, 'INTERNAL_SERVER_ERROR', 'unavailable', { sent: true }],
   ])('reads %i %s as %s', async (status, platformCode, code, details) => {
     const error = await outcomeOf(
@@ -416,6 +414,110 @@ describe('find', () => {
       const error = await outcomeOf(find(query(), { status: 200, body }).result);
       expect(error.code).toBe('unexpected-response');
     }
+  });
+});
+
+// https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/comments-api (read 2026-11-21)
+describe('a first comment', () => {
+  const reply = { text: 'More (here): https://x.example', parentId: share, rootId: share };
+  const permalink = `https://www.linkedin.com/feed/update/${share}`;
+  const comments = 'https://api.linkedin.com/rest/socialActions/urn%3Ali%3Ashare%3A7399/comments';
+  const at = Date.parse('2026-11-21T17:30:00Z');
+  const window = { sentAfter: new Date(at - 5_000), sentBefore: new Date(at + 5_000) };
+  const listed = (fields: Record<string, unknown> = {}) => ({
+    id: '6636',
+    actor: 'urn:li:organization:42',
+    message: { text: reply.text },
+    created: { time: at },
+    ...fields,
+  });
+
+  it('stands below the post as plain text', async () => {
+    for (const id of ['6636', 'urn:li:comment:(urn:li:activity:1,6636)']) {
+      const { member: adapter, sent } = linkedIn({ status: 201, headers: { 'x-restli-id': id } });
+      expect(await adapter.replier.reply(member, reply, context())).toEqual({ publicId: id, permalink });
+      expect(sent).toEqual([
+        {
+          method: 'POST',
+          url: comments,
+          headers: restHeaders,
+          body: { actor: 'urn:li:person:Ab1', object: share, message: { text: reply.text } },
+        },
+      ]);
+    }
+  });
+
+  it('does not take the connection for dead where the application may not comment', async () => {
+    const denied = { status: 403, body: { code: 'ACCESS_DENIED', message: 'Not enough permissions' } };
+    const { member: adapter } = linkedIn(denied);
+    const error = await outcomeOf(adapter.replier.reply(member, reply, context()));
+    expect(error.code).toBe('rejected');
+    expect(error.message).toBe(
+      'LinkedIn comment: LinkedIn answered 403 ACCESS_DENIED: Not enough permissions (the application may lack the Community Management API, which comments need)',
+    );
+  });
+
+  it('is in doubt without an id, and refused as a part of a thread', async () => {
+    const { member: adapter, sent } = linkedIn({ status: 201 });
+    const silent = await outcomeOf(adapter.replier.reply(member, reply, context()));
+    expect(silent.code).toBe('unexpected-response');
+    const part = { ...reply, parentId: 'urn:li:comment:(urn:li:activity:1,6636)' };
+    const refused = await outcomeOf(adapter.replier.reply(member, part, context()));
+    expect([refused.code, refused.details.sent]).toEqual(['rejected', false]);
+    expect(sent).toHaveLength(1);
+  });
+
+  it('is found by author, text and time below a post of an organisation, and by nothing less', async () => {
+    const find = (...elements: unknown[]) => {
+      const { organization: adapter, sent } = linkedIn({ status: 200, body: { elements } });
+      return { result: adapter.replier.findReply!(organization, reply, window, context()), sent };
+    };
+    const { result, sent } = find(listed({ message: { text: 'Other' } }), listed());
+    expect(await result).toEqual({ kind: 'found', receipt: { publicId: '6636', permalink } });
+    expect(sent[0]).toEqual({
+      method: 'GET',
+      url: `${comments}?start=0&count=100`,
+      headers: restHeaders,
+      body: undefined,
+    });
+    const others = [listed({ actor: 'urn:li:person:Z' }), listed({ created: { time: at - 3_600_000 } })];
+    expect(await find(...others).result).toEqual({ kind: 'absent', proof: 'read' });
+    const full = Array.from({ length: 100 }, () => listed({ actor: 'urn:li:person:Z' }));
+    expect(await find(...full).result).toMatchObject({ kind: 'cannot-tell' });
+    expect((await outcomeOf(find({}).result)).code).toBe('unexpected-response');
+    expect(linkedIn().member.replier).not.toHaveProperty('findReply');
+  });
+});
+
+// https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/posts-api (read 2026-11-21)
+describe('what stands', () => {
+  const url = 'https://api.linkedin.com/rest/posts/urn%3Ali%3Ashare%3A7399';
+
+  it('is taken down, also twice', async () => {
+    const { member: adapter, sent } = linkedIn({ status: 204 }, { status: 404, body: { message: 'Gone' } });
+    await adapter.remover.remove(member, share, context());
+    await adapter.remover.remove(member, share, context());
+    expect(sent[0]).toEqual({
+      method: 'DELETE',
+      url,
+      headers: { ...restHeaders, 'x-restli-method': 'DELETE' },
+      body: undefined,
+    });
+    const { member: failing } = linkedIn({ status: 500, body: { message: 'x' } });
+    expect((await outcomeOf(failing.remover.remove(member, share, context()))).code).toBe('unavailable');
+  });
+
+  it('gets another text, escaped like the first', async () => {
+    const { organization: adapter, sent } = linkedIn({ status: 204 });
+    await adapter.amender.amend(organization, share, content('TEXT_ONLY', 'Now (really)'), context());
+    expect(sent).toEqual([
+      {
+        method: 'POST',
+        url,
+        headers: { ...restHeaders, 'x-restli-method': 'PARTIAL_UPDATE' },
+        body: { patch: { $set: { commentary: 'Now \\(really\\)' } } },
+      },
+    ]);
   });
 });
 
