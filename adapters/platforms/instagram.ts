@@ -1,15 +1,18 @@
 import { OutcomeError } from '../../domain/outcome.ts';
 import type { PostType } from '../../domain/post.ts';
-import { type AdapterOptions, hostOf, type PlatformDefinition, type Timings } from './definition.ts';
+import type { AdapterOptions, PlatformDefinition, Timings } from './definition.ts';
 import {
-  type AnswerHeaders,
-  createHttpClient,
-  type HttpClient,
-  isObject,
-  parseRetryAfter,
-  path,
-  pause,
-} from './http.ts';
+  createGraph,
+  dataOf,
+  fetchableUrl,
+  type Graph,
+  type GraphBody,
+  type GraphError,
+  idOf,
+  parseGraphTime,
+  waitUntilReady,
+} from './graph.ts';
+import { path } from './http.ts';
 import type {
   Account,
   CallContext,
@@ -51,49 +54,24 @@ const defaults: Timings = {
   settleMs: 10_000,
   blindWaitMs: 0,
 };
-const callTimeoutMs = 30_000;
 const mediaUrlSeconds = 3_600;
 /** A container not published within 24 hours expires; we stop trusting it an hour earlier. */
 const containerLifeMs = 23 * 3_600_000;
 const notReadyRetryMs = 10_000;
-/** Without a time from Meta: the first wait of its advised back-off, and for the daily cap a part of its rolling day. */
-const throttledRetryMs = 60_000;
+/** Meta gives no time for the daily cap: a part of its rolling day. */
 const dailyCapRetryMs = 4 * 3_600_000;
 const clockSkewMs = 60_000;
 const listedMedia = 50;
 
 /** One adapter for professional (business or creator) accounts; consumer accounts cannot be published to. */
 export function createInstagram(options: AdapterOptions) {
-  const graph = connect(options);
+  const graph = createGraph(options, { name: 'Instagram', host: 'graph', defaults, mapError });
   return {
     business: {
       publisher: createPublisher(graph),
       preparer: createPreparer(graph),
       finder: createFinder(graph),
     },
-  };
-}
-
-interface Graph {
-  readonly http: HttpClient;
-  readonly baseUrl: string;
-  readonly now: () => Date;
-  readonly timings: Timings;
-}
-
-function connect(options: AdapterOptions): Graph {
-  const now = options.now ?? (() => new Date());
-  const baseUrl = hostOf(options, 'graph');
-  return {
-    http: createHttpClient({
-      fetch: options.fetch,
-      origins: [new URL(baseUrl).origin],
-      mapError: (status, headers, body) => mapGraphError(status, headers, body, now()),
-      now,
-    }),
-    baseUrl: `${baseUrl}/${options.version}`,
-    now,
-    timings: { ...defaults, ...options.timings },
   };
 }
 
@@ -112,16 +90,16 @@ function createPublisher(graph: Graph): Publisher {
           handleIsDead: true,
         });
       }
-      const publicId = await post(graph, account, context, {
-        path: path`/${account.externalId}/media_publish`,
+      const what = 'Instagram publish';
+      const body = await graph.post(account.accessToken, context, {
+        ...{ path: path`/${account.externalId}/media_publish`, what },
         body: { creation_id: containerId },
-        what: 'Instagram publish',
         timeoutMs: graph.timings.commitTimeoutMs,
       });
-      return { publicId, permalink: null };
+      return { publicId: idOf(body, what), permalink: null };
     },
     confirm: async (account, publicId, context) => {
-      const body = await get(graph, account, context, {
+      const body = await graph.get(account.accessToken, context, {
         path: path`/${publicId}`,
         query: 'fields=id,permalink,timestamp',
         what: 'Instagram media',
@@ -160,55 +138,41 @@ function createPreparer(graph: Graph): Preparer {
   };
 }
 
-/** Meta fetches the picture itself, so its address lives an hour and is plain ASCII. */
-// https://developers.facebook.com/documentation/instagram-platform/content-publishing (read 2026-11-21)
+/** Meta fetches the picture itself, so its address lives an hour. */
 async function imageFields(item: MediaItem, media: MediaAccess): Promise<Record<string, string>> {
-  const url = await media.url(item, mediaUrlSeconds);
-  if (!/^[\x21-\x7e]+$/.test(url)) {
-    throw new OutcomeError('rejected', `The address of picture ${item.mediaId} is not plain ASCII`, {
-      sent: false,
-    });
-  }
+  const url = await fetchableUrl(media, item, mediaUrlSeconds);
   return { image_url: url, ...(item.altText ? { alt_text: item.altText } : {}) };
 }
 
-function createContainer(
+async function createContainer(
   graph: Graph,
   account: Account,
   context: CallContext,
   body: Readonly<Record<string, unknown>>,
 ): Promise<string> {
   context.progress('Creating an Instagram container');
-  const url = typeof body.image_url === 'string' ? [body.image_url] : [];
-  return post(graph, account, context, {
-    path: path`/${account.externalId}/media`,
-    body,
-    what: 'Instagram container creation',
-    timeoutMs: callTimeoutMs,
-    secrets: url,
-  });
+  const what = 'Instagram container creation';
+  const secrets = typeof body.image_url === 'string' ? [body.image_url] : [];
+  const call = { path: path`/${account.externalId}/media`, body, what, secrets };
+  return idOf(await graph.post(account.accessToken, context, call), what);
 }
 
-async function waitForContainers(
+const waitForContainers = (
   graph: Graph,
   account: Account,
-  containerIds: readonly string[],
+  ids: readonly string[],
   context: CallContext,
-): Promise<void> {
-  const deadline = performance.now() + graph.timings.processingTimeoutMs;
-  for (const containerId of containerIds) {
-    for (;;) {
-      const container = await readContainer(graph, account, containerId, context);
-      if (container.status === 'FINISHED') break;
-      if (container.status !== 'IN_PROGRESS') throw mapUnusableContainer(containerId, container);
-      if (performance.now() >= deadline) {
-        const message = `Instagram is still processing container ${containerId}`;
-        throw new OutcomeError('unavailable', message, { sent: false, handleIsDead: true });
-      }
-      await pause(graph.timings.pollIntervalMs, context, `Instagram is processing container ${containerId}`);
-    }
-  }
-}
+): Promise<void> =>
+  waitUntilReady(graph, context, {
+    ids,
+    nameOf: (id) => `container ${id}`,
+    isReady: async (id) => {
+      const container = await readContainer(graph, account, id, context);
+      if (container.status === 'FINISHED') return true;
+      if (container.status !== 'IN_PROGRESS') throw mapUnusableContainer(id, container);
+      return false;
+    },
+  });
 
 async function readContainer(
   graph: Graph,
@@ -216,7 +180,7 @@ async function readContainer(
   containerId: string,
   context: CallContext,
 ): Promise<Container> {
-  const body = await get(graph, account, context, {
+  const body = await graph.get(account.accessToken, context, {
     path: path`/${containerId}`,
     query: 'fields=status_code,status',
     what: 'Instagram container status',
@@ -258,63 +222,12 @@ async function listMedia(
   context: CallContext,
 ): Promise<readonly ListedMedia[]> {
   const since = Math.floor((query.sentAfter.getTime() - clockSkewMs) / 1000);
-  const body = await get(graph, account, context, {
+  const body = await graph.get(account.accessToken, context, {
     path: path`/${account.externalId}/media`,
     query: `fields=id,caption,timestamp,permalink,media_product_type&since=${since}&limit=${listedMedia}`,
     what: 'Instagram media list',
   });
   return parseMediaList(body);
-}
-
-interface PostCall {
-  readonly path: string;
-  readonly body: Readonly<Record<string, unknown>>;
-  readonly what: string;
-  readonly timeoutMs: number;
-  readonly secrets?: readonly string[];
-}
-
-/** Every write answers with the id of what it made. */
-async function post(graph: Graph, account: Account, context: CallContext, call: PostCall): Promise<string> {
-  const { body } = await graph.http.sendJson({
-    method: 'POST',
-    url: `${graph.baseUrl}${call.path}`,
-    headers: { Authorization: `Bearer ${account.accessToken}`, 'Content-Type': 'application/json' },
-    body: JSON.stringify(call.body),
-    what: call.what,
-    timeoutMs: call.timeoutMs,
-    signal: context.signal,
-    secrets: [account.accessToken, ...(call.secrets ?? [])],
-  });
-  const { id } = body;
-  if (typeof id !== 'string' || id === '') {
-    throw new OutcomeError('unexpected-response', `${call.what}: no id in the answer`);
-  }
-  return id;
-}
-
-interface GetCall {
-  readonly path: string;
-  readonly query: string;
-  readonly what: string;
-}
-
-async function get(
-  graph: Graph,
-  account: Account,
-  context: CallContext,
-  call: GetCall,
-): Promise<Readonly<Record<string, unknown>>> {
-  const { body } = await graph.http.sendJson({
-    method: 'GET',
-    url: `${graph.baseUrl}${call.path}?${call.query}`,
-    headers: { Authorization: `Bearer ${account.accessToken}` },
-    what: call.what,
-    timeoutMs: callTimeoutMs,
-    signal: context.signal,
-    secrets: [account.accessToken],
-  });
-  return body;
 }
 
 // Pure mappers
@@ -353,7 +266,7 @@ interface Container {
   readonly subcode: number | null;
 }
 
-function parseContainer(body: Readonly<Record<string, unknown>>): Container {
+function parseContainer(body: GraphBody): Container {
   const status = containerStatuses.find((known) => known === body.status_code);
   if (!status) {
     const shown = JSON.stringify(body.status_code);
@@ -393,31 +306,19 @@ interface ListedMedia {
   readonly permalink: string | null;
 }
 
-function parseMediaList(body: Readonly<Record<string, unknown>>): readonly ListedMedia[] {
-  if (!Array.isArray(body.data)) {
-    throw new OutcomeError('unexpected-response', 'Instagram media list: no data in the answer');
-  }
-  return body.data.map((element: unknown) => {
-    const media = isObject(element) ? element : {};
-    const publishedAt = parseTimestamp(media.timestamp);
-    if (typeof media.id !== 'string' || publishedAt === null) {
+function parseMediaList(body: GraphBody): readonly ListedMedia[] {
+  return dataOf(body, 'Instagram media list').map(({ id, timestamp, caption, permalink }) => {
+    const publishedAt = parseGraphTime(timestamp);
+    if (typeof id !== 'string' || publishedAt === null) {
       throw new OutcomeError('unexpected-response', 'Instagram media list: an element has no id or no time');
     }
     return {
-      id: media.id,
+      ...{ id, publishedAt },
       // A post without a caption has no such field.
-      caption: typeof media.caption === 'string' ? media.caption : '',
-      publishedAt,
-      permalink: typeof media.permalink === 'string' ? media.permalink : null,
+      caption: typeof caption === 'string' ? caption : '',
+      permalink: typeof permalink === 'string' ? permalink : null,
     };
   });
-}
-
-/** Graph writes `2026-11-21T10:00:00+0000`, an offset without the colon ISO 8601 wants. */
-function parseTimestamp(value: unknown): number | null {
-  if (typeof value !== 'string') return null;
-  const at = Date.parse(value.replace(/([+-]\d{2})(\d{2})$/, '$1:$2'));
-  return Number.isNaN(at) ? null : at;
 }
 
 /** The container is public for certain; which of the listed media it became follows from caption and time. */
@@ -441,30 +342,9 @@ function mapPublished(listed: readonly ListedMedia[], query: FindQuery): FindRes
 
 const comparable = (text: string): string => text.replace(/\r\n?/g, '\n').trim().normalize('NFC');
 
-const tokenDead: ReadonlySet<number> = new Set([190, 102]);
-const permissionMissing = (code: number): boolean =>
-  [3, 10, 283].includes(code) || (code >= 200 && code <= 299);
-const throttled: ReadonlySet<number> = new Set([4, 17, 32, 341, 613, 80001, 80002]);
-const serverTrouble: ReadonlySet<number> = new Set([-2, -1, 1, 2]);
-
-/** Meta's error codes: branches on code, subcode and `is_transient`, never on the text. The subcode is the finer word. */
+/** Instagram's own codes. The subcode is the finer word and goes before the common codes. */
 // https://developers.facebook.com/documentation/instagram-platform/instagram-graph-api/reference/error-codes (read 2026-11-21)
-function mapGraphError(
-  status: number,
-  headers: AnswerHeaders,
-  body: Readonly<Record<string, unknown>> | null,
-  now: Date,
-): OutcomeError | null {
-  const error = body && isObject(body.error) ? body.error : null;
-  if (!error || typeof error.code !== 'number') return null;
-  const code = error.code;
-  const subcode = typeof error.error_subcode === 'number' ? error.error_subcode : 0;
-  const platformCode = subcode === 0 ? `${code}` : `${code}/${subcode}`;
-  const details = { status, platformCode };
-  const text = typeof error.message === 'string' ? error.message : '';
-  const message = `Instagram answered ${platformCode}: ${text}`;
-
-  if (tokenDead.has(code) || status === 401) return new OutcomeError('unauthorized', message, details);
+function mapError({ subcode, message, details }: GraphError): OutcomeError | null {
   if (subcode === 2207027) {
     // Not FINISHED yet: Meta took nothing and the same container can be published later.
     return new OutcomeError('unavailable', message, {
@@ -488,30 +368,5 @@ function mapGraphError(
   }
   if (invalidInput.has(subcode) || restricted.has(subcode))
     return new OutcomeError('rejected', message, details);
-  if (permissionMissing(code)) return new OutcomeError('unauthorized', message, details);
-  if (throttled.has(code) || status === 429) {
-    const retryAfterMs = parseRegainAccess(headers) ?? parseRetryAfter(headers, now) ?? throttledRetryMs;
-    return new OutcomeError('rate-limited', message, { ...details, retryAfterMs });
-  }
-  // 506 "duplicate post" may speak of our own earlier attempt: looked up before anything is concluded.
-  if (serverTrouble.has(code) || error.is_transient === true || status >= 500 || code === 506) {
-    return new OutcomeError('unavailable', message, { ...details, sent: true });
-  }
-  return new OutcomeError('rejected', message, details);
-}
-
-// The header maps business ids to lists of usages, the time in whole minutes; no Retry-After is documented.
-function parseRegainAccess(headers: AnswerHeaders): number | undefined {
-  const value = headers.get('x-business-use-case-usage');
-  if (!value) return undefined;
-  try {
-    const usages = Object.values(JSON.parse(value) as Record<string, unknown>).flat();
-    const minutes = usages.map(
-      (usage) => Number(isObject(usage) ? usage.estimated_time_to_regain_access : 0) || 0,
-    );
-    const longest = Math.max(0, ...minutes);
-    return longest > 0 ? longest * 60_000 : undefined;
-  } catch {
-    return undefined;
-  }
+  return null;
 }
