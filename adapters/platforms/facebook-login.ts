@@ -124,7 +124,7 @@ async function readPages(
   const pages: FacebookPage[] = [];
   let after = '';
   for (let calls = 0; calls < maxCalls; calls += 1) {
-    const query = `fields=${asked}&limit=${pagesPerCall}${after && `&after=${encodeURIComponent(after)}`}`;
+    const query = `fields=${encodeURIComponent(asked)}&limit=${pagesPerCall}${after && `&after=${encodeURIComponent(after)}`}`;
     const body = await graph.get(token, context, { path: '/me/accounts', query, what });
     pages.push(...dataOf(body, what).map((page) => parsePage(page, what)));
     const next = nextCursor(body);

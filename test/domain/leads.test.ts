@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { armAheadMs, defaultArmLeadMs, prepareLeadMs } from '../../domain/leads.ts';
-import { platforms, postTypes } from '../../domain/post.ts';
+import { type Platform, postTypes } from '../../domain/post.ts';
 
-it('prepares visual posts minutes ahead by platform, and a text not at all', () => {
-  for (const platform of platforms) expect(prepareLeadMs(platform, 'TEXT_ONLY')).toBeNull();
-  for (const type of postTypes.filter((type) => type !== 'TEXT_ONLY')) {
-    expect(prepareLeadMs('linkedin', type)).toBe(120_000);
-    expect(prepareLeadMs('instagram', type)).toBe(type === 'CAROUSEL' ? 900_000 : 300_000);
-  }
+it('prepares minutes ahead, by platform and type, what has to be prepared', () => {
+  const minutesOf = (platform: Platform) =>
+    postTypes.map((type) => prepareLeadMs(platform, type)).map((ms) => ms && ms / 60_000);
+  expect(prepareLeadMs('linkedin', 'TEXT_ONLY')).toBeNull();
+  expect(prepareLeadMs('linkedin', 'CAROUSEL')).toBe(120_000);
+  expect(minutesOf('instagram')).toEqual([null, 5, 30, 30, 15, 30]);
 });
 
 it('arms ten to thirty seconds ahead, spread evenly, and a target always at the same distance', () => {

@@ -29,7 +29,7 @@ const onInstagram = { platform: 'instagram', kind: 'business' } as const;
 const codes = (fields: Partial<TargetInput>) => check(fields).map(({ code, field }) => `${code} ${field}`);
 
 describe('the table of types', () => {
-  it('supports text and pictures on LinkedIn and pictures on Instagram, everything else with its reason', () => {
+  it('supports what each platform has, everything else with its reason', () => {
     const supported = platforms.flatMap((platform) =>
       postTypes.filter((type) => ruleFor(platform, type).isSupported).map((type) => `${platform} ${type}`),
     );
@@ -39,6 +39,9 @@ describe('the table of types', () => {
       'linkedin CAROUSEL',
       'instagram SINGLE_IMAGE',
       'instagram CAROUSEL',
+      'instagram VIDEO',
+      'instagram STORY',
+      'instagram REEL',
     ]);
     expect(check({ ...onInstagram, type: 'TEXT_ONLY' })).toEqual([
       {
@@ -202,7 +205,7 @@ describe('the brief', () => {
   });
 
   it('names the best size first, and nothing for types without pictures or support', () => {
-    expect(briefFormats('instagram', 'CAROUSEL')[0]).toEqual({
+    expect(briefFormats('instagram', 'SINGLE_IMAGE')[0]).toEqual({
       name: 'portrait',
       width: 1_080,
       height: 1_350,
@@ -210,6 +213,9 @@ describe('the brief', () => {
       maxBytes: 8_000_000,
     });
     expect(briefFormats('linkedin', 'TEXT_ONLY')).toEqual([]);
-    expect(briefFormats('instagram', 'REEL')).toEqual([]);
+    expect(briefFormats('instagram', 'TEXT_ONLY')).toEqual([]);
+    for (const type of ['STORY', 'REEL'] as const) {
+      expect(briefFormats('instagram', type)[0]).toMatchObject({ name: 'full-screen', height: 1_920 });
+    }
   });
 });

@@ -188,7 +188,9 @@ describe('refusals', () => {
     ['a caption over 2200 characters', { caption: 'x'.repeat(2201) }, 36004, 2207010],
     ['31 hashtags', { caption: '#tag '.repeat(31) }, 36004, 2207010],
     ['21 mentions', { caption: '@ada '.repeat(21) }, 100, 2207040],
-    ['a media type the sandbox does not make', { media_type: 'REELS' }, 100, 2207023],
+    ['an unknown media type', { media_type: 'GIF' }, 100, 2207023],
+    ['a video alone that is no reel', { media_type: 'VIDEO' }, 100, 2207023],
+    ['a reel in a carousel', { media_type: 'REELS', is_carousel_item: true }, 100, 2207023],
     ['an address that is not ASCII', { image_url: 'http://127.0.0.1/ä.jpg' }, 9004, 2207052],
   ])('come for %s', async (_what, parameters, code, subcode) => {
     const body = { ...squarePost(), ...parameters };
