@@ -538,7 +538,7 @@ describe('upload of a large video', () => {
       'Instagram upload of video v: https://uploads.evil.example is not a host of this adapter, nothing was sent',
     );
     expect(adapter.sent).toHaveLength(1);
-    const repeated = large(started, failed('ProcessingFailedError', `OAuth ${token} at ${address}`));
+    const repeated = large(started, failed('ProcessingFailedError', `Bad ${token} at ${address}`));
     const shown = (await outcomeOf(repeated.preparer.prepare(business, reel, media, context()))).message;
     expect(shown).not.toContain(token);
     expect(shown).not.toContain('ig-api-upload');
