@@ -8,6 +8,8 @@ it('prepares minutes ahead, by platform and type, what has to be prepared', () =
   expect(prepareLeadMs('linkedin', 'TEXT_ONLY')).toBeNull();
   expect(prepareLeadMs('linkedin', 'CAROUSEL')).toBe(120_000);
   expect(minutesOf('instagram')).toEqual([null, 5, 30, 30, 15, 30]);
+  // Even a text is a container first.
+  expect(minutesOf('threads')).toEqual([2, 5, 30, 30, null, null]);
 });
 
 it('arms ten to thirty seconds ahead, spread evenly, and a target always at the same distance', () => {

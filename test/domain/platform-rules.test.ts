@@ -6,6 +6,7 @@ import {
   ruleFor,
   type TargetInput,
 } from '../../domain/platform-rules.ts';
+import { platformRules } from '../../domain/platforms/index.ts';
 import { platforms, postTypes } from '../../domain/post.ts';
 import { countHashtags, countMentions } from '../../domain/text-length.ts';
 
@@ -42,6 +43,10 @@ describe('the table of types', () => {
       'instagram VIDEO',
       'instagram STORY',
       'instagram REEL',
+      'threads TEXT_ONLY',
+      'threads SINGLE_IMAGE',
+      'threads CAROUSEL',
+      'threads VIDEO',
     ]);
     expect(check({ ...onInstagram, type: 'TEXT_ONLY' })).toEqual([
       {
@@ -196,7 +201,7 @@ describe('media', () => {
 describe('the brief', () => {
   it('recommends only sizes that pass the rules', () => {
     for (const platform of platforms) {
-      const kind = platform === 'linkedin' ? 'member' : 'business';
+      const kind = platformRules[platform].kinds[0]!;
       for (const { width, height, contentTypes } of briefFormats(platform, 'SINGLE_IMAGE')) {
         const media = [jpeg({ width, height, contentType: contentTypes[0]! })];
         expect(codes({ platform, kind, type: 'SINGLE_IMAGE', media })).toEqual([]);
