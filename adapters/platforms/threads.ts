@@ -359,8 +359,10 @@ function connectThreads(options: AdapterOptions): Connector {
         response_type: 'code',
         state,
       })}`,
-    exchange: async ({ app, code, redirectUri }, context) => {
+    exchange: async ({ app, code: given, redirectUri }, context) => {
       const what = 'Threads exchange of a code';
+      // Browsers bring `#_` along behind the code.
+      const code = given.replace(/#_$/, '');
       const body = await tokens.post(null, context, {
         ...{ path: '/oauth/access_token', what, secrets: [app.clientSecret, code] },
         form: {
@@ -368,8 +370,7 @@ function connectThreads(options: AdapterOptions): Connector {
           client_secret: app.clientSecret,
           grant_type: 'authorization_code',
           redirect_uri: redirectUri,
-          // Browsers bring `#_` along behind the code.
-          code: code.replace(/#_$/, ''),
+          code,
         },
       });
       const { accessToken } = parseTokens(body, what, graph.now());
