@@ -2,15 +2,14 @@ import type { Account } from '../accounts.ts';
 import type { SandboxContext } from '../context.ts';
 import { type LedgerPost, type PostType, permalinkOf } from '../ledger.ts';
 import type { RunningPlatform, SandboxPlatform } from '../platform.ts';
-import { asObject, type Call, jsonReply, type Operation, Refusal, type Reply } from '../protocol.ts';
+import { asObject, type Call, jsonReply, type Operation, type Reply } from '../protocol.ts';
 import { redactText } from '../requests.ts';
-import { type Container, type ContainerStatus, createContainers, sniffVideo } from './containers.ts';
+import { type Container, type ContainerStatus, createContainers } from './containers.ts';
 import {
   authenticate,
   countMatches,
   errorReply,
   type GraphCode,
-  gone,
   graphFaultReplies,
   graphTime,
   isFetchableUrl,
@@ -33,6 +32,8 @@ import {
   speaksFor,
   usernameOf,
 } from './graph.ts';
+import { createComments } from './instagram-comments.ts';
+import { createUploadHost, maxUploadBytes } from './upload-host.ts';
 
 export const instagram = {
   name: 'Instagram',
@@ -108,7 +109,7 @@ const subcodes = {
 };
 const onBoth = (subcode: string) => ({ picture: subcode, video: subcode });
 
-const maxBytes = { picture: 8 * 1024 * 1024, video: 300 * 1024 * 1024 };
+const maxBytes = { picture: 8 * 1024 * 1024, video: maxUploadBytes };
 const minRatio = 4 / 5;
 const maxRatio = 1.91;
 /** Pixels are whole, so a picture cut to 4:5 or 1.91:1 misses it by a little. */
@@ -132,7 +133,6 @@ const mediaFields = [
   'alt_text',
   'username',
 ];
-const commentFields = ['id', 'text', 'timestamp', 'username', 'parent_id'];
 const accountFields = ['id', 'user_id', 'username', 'name', 'account_type', 'media_count'];
 
 /**
@@ -243,55 +243,7 @@ function createInstagram(context: SandboxContext): RunningPlatform {
     return ids;
   }
 
-  /** The rest of a video; what arrives before a break stays. */
-  const uploadVideo: Operation = {
-    name: 'instagram.video.upload',
-    method: 'post',
-    path: '/ig-api-upload/:version/:id',
-    isStreamed: true,
-    subject: (call) => containers.get(call.params.id ?? '')?.owner,
-    async handle(call) {
-      const container = containers.get(call.params.id ?? '');
-      if (!container || !speaksFor(call, container.owner)) {
-        throw uploadRefusal(404, 'NotFoundError', 'The upload session does not exist');
-      }
-      if (!/^OAuth /.test(call.headers.authorization ?? '')) {
-        throw uploadRefusal(401, 'NotAuthorizedError', 'The header Authorization must begin with OAuth');
-      }
-      if (container.source.from !== 'upload' || containers.statusOf(container) !== 'IN_PROGRESS') {
-        throw uploadRefusal(400, 'ProcessingFailedError', 'The container takes no upload');
-      }
-      return context.serialize(`instagram upload ${container.id}`, () => takeVideo(call, container));
-    },
-  };
-
-  const uploadOf = ({ id }: Container) => context.media.upload(`instagram ${id}`);
-
-  async function takeVideo(call: Call, container: Container): Promise<Reply> {
-    const upload = uploadOf(container);
-    const size = Number(call.headers.file_size);
-    if (!Number.isInteger(size) || size < 1 || size > maxBytes.video) {
-      throw uploadRefusal(400, 'ProcessingFailedError', 'The header file_size is missing or too large');
-    }
-    const offset = Number(call.headers.offset ?? Number.NaN);
-    if (offset !== (await upload.size())) {
-      throw uploadRefusal(400, 'OffsetInvalidError', 'Request starting offset is invalid');
-    }
-    try {
-      for await (const chunk of call.stream) await upload.append(chunk as Uint8Array);
-    } catch {
-      // The client is gone; what it sent is there.
-    }
-    if ((await upload.size()) !== size) {
-      throw uploadRefusal(400, 'PartialRequestError', 'Partial request (did not match length of file)');
-    }
-    const media = await upload.finish('video/mp4');
-    const bytes = await context.media.read(media.sha256);
-    const contentType = bytes && sniffVideo(bytes);
-    if (!contentType) throw uploadRefusal(400, 'ProcessingFailedError', 'Request processing failed');
-    await containers.finishUpload(container, { ...media, contentType });
-    return jsonReply(200, { success: true, message: 'Upload successful.' });
-  }
+  const upload = createUploadHost(context, containers, 'instagram');
 
   const publishMedia: Operation = {
     name: 'instagram.media_publish',
@@ -404,59 +356,13 @@ function createInstagram(context: SandboxContext): RunningPlatform {
     },
   };
 
-  /** Below a post of the account, or below a comment there. */
-  function requireParent(call: Call, isComment: boolean): { account: Account; parent: LedgerPost } {
-    requireVersion(call);
-    const parent = context.ledger.findByPublicId('instagram', call.params.id ?? '');
-    const account = call.accounts.find(({ externalId }) => externalId === parent?.externalId);
-    if (!parent || !account || parent.removedAt || isPost(parent.postType) === isComment) {
-      throw gone(call.params.id);
-    }
-    return { account, parent };
-  }
+  const comments = createComments(context, {
+    add: (call, account, words) => addToLedger(call, account, { postType: 'REPLY', ...words }),
+    listed: (account) => listed(account.externalId, (postType) => postType === 'REPLY'),
+  });
 
   const parentOwner = (call: Call) =>
     context.ledger.findByPublicId('instagram', call.params.id ?? '')?.externalId;
-
-  const addComment = (edge: 'comments' | 'replies'): Operation => ({
-    name: 'instagram.comments.create',
-    method: 'post',
-    path: `/:version/:id/${edge}`,
-    subject: parentOwner,
-    async handle(call) {
-      const { account, parent } = requireParent(call, edge === 'replies');
-      requireScope(account, 'manage_comments');
-      if (parent.postType === 'STORY') throw refusal(400, { code: 100 }, '(#100) Stories take no comments');
-      const text = readText(readParameters(call).message) ?? '';
-      if (text === '') throw refusal(400, { code: 100 }, '(#100) The parameter message is required');
-      if ([...text].length > maxCaptionCharacters) {
-        throw refusal(
-          400,
-          { code: 100 },
-          `(#100) The message has more than ${maxCaptionCharacters} characters`,
-        );
-      }
-      const publicId = `17${randomDigits(15)}`;
-      const words = { text, rawText: text, altTexts: [], media: [] };
-      await addToLedger(call, account, { postType: 'REPLY', ...words, publicId, parentId: parent.publicId });
-      return jsonReply(200, { id: publicId });
-    },
-  });
-
-  const listComments = (edge: 'comments' | 'replies'): Operation => ({
-    name: 'instagram.comments.list',
-    method: 'get',
-    path: `/:version/:id/${edge}`,
-    subject: parentOwner,
-    handle(call) {
-      const { account, parent } = requireParent(call, edge === 'replies');
-      const fields = readFields(call, commentFields, ['id', 'text', 'timestamp']);
-      const below = listed(account.externalId, (postType) => postType === 'REPLY').filter(
-        ({ parentId }) => parentId === parent.publicId,
-      );
-      return pageOf(call, below, (post) => select(renderComment(post), fields));
-    },
-  });
 
   const publishingLimit: Operation = {
     name: 'instagram.content_publishing_limit',
@@ -528,7 +434,7 @@ function createInstagram(context: SandboxContext): RunningPlatform {
       if (post && !post.removedAt && speaksFor(call, post.externalId)) {
         const [node, known] = isPost(post.postType)
           ? [renderMedia(post), mediaFields]
-          : [renderComment(post), commentFields];
+          : [comments.render(post), comments.fields];
         return jsonReply(200, select(node, readFields(call, known, ['id'])));
       }
       const account = requireAccount(call);
@@ -542,15 +448,8 @@ function createInstagram(context: SandboxContext): RunningPlatform {
       id: container.id,
       status_code: status,
       status: statusText(status, containers.failureOf(container)),
-      ...(container.source.from === 'upload' && { video_status: await renderUpload(container) }),
+      ...(container.source.from === 'upload' && { video_status: await upload.progressOf(container) }),
     };
-  }
-
-  async function renderUpload(container: Container): Promise<Record<string, unknown>> {
-    if (container.result) return { uploading_phase: { status: 'complete' } };
-    const bytes = await uploadOf(container).size();
-    const status = bytes > 0 ? 'in_progress' : 'not_started';
-    return { uploading_phase: { status, bytes_transferred: bytes } };
   }
 
   function renderMedia(post: LedgerPost): Record<string, unknown> {
@@ -570,14 +469,6 @@ function createInstagram(context: SandboxContext): RunningPlatform {
       username: usernameOf(post.accountName),
     };
   }
-
-  const renderComment = (post: LedgerPost): Record<string, unknown> => ({
-    id: post.publicId,
-    text: post.text,
-    timestamp: graphTime(post.acceptedAt),
-    username: usernameOf(post.accountName),
-    parent_id: post.parentId,
-  });
 
   function renderAccount(account: Account): Record<string, unknown> {
     return {
@@ -609,12 +500,12 @@ function createInstagram(context: SandboxContext): RunningPlatform {
     platform: 'instagram',
     basePath: '/instagram',
     operations: [
-      uploadVideo,
+      upload.operation,
       createMedia,
       publishMedia,
       listMedia,
       listStories,
-      ...(['comments', 'replies'] as const).flatMap((edge) => [addComment(edge), listComments(edge)]),
+      ...comments.operations,
       publishingLimit,
       listPages,
       listPermissions,
@@ -696,7 +587,3 @@ function statusText(status: ContainerStatus, failure: string | undefined): strin
       throw new Error(`Unknown container status: ${status satisfies never}`);
   }
 }
-
-/** The upload host has words of its own. */
-const uploadRefusal = (status: number, type: string, message: string): Refusal =>
-  new Refusal(jsonReply(status, { debug_info: { retriable: false, type, message } }));
