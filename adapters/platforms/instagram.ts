@@ -1,27 +1,47 @@
 import { OutcomeError } from '../../domain/outcome.ts';
+import type { OptionValue, TargetOptions } from '../../domain/platform-rules.ts';
 import type { PostType } from '../../domain/post.ts';
-import { type AdapterOptions, hostOf, type PlatformDefinition, type Timings } from './definition.ts';
+import type { ConnectableAccount, Connector } from './connector.ts';
 import {
-  type AnswerHeaders,
-  createHttpClient,
-  type HttpClient,
-  isObject,
-  parseRetryAfter,
-  path,
-  pause,
-} from './http.ts';
+  type ContainerStatus,
+  containerIdOf,
+  containerLifeMs,
+  findByContainer,
+  type Listed,
+  mapPublished,
+  mapReplies,
+  parseContainerStatus,
+  parseListed,
+  parseQuota,
+  requireContainerId,
+  sinceOf,
+} from './containers.ts';
+import { type AdapterOptions, hostOf, type PlatformDefinition, type Timings } from './definition.ts';
+import { createFacebookLogin, type FacebookPage, pageObstacle } from './facebook-login.ts';
+import {
+  createGraph,
+  fetchableUrl,
+  type Graph,
+  type GraphBody,
+  type GraphError,
+  idOf,
+  uploadVideo,
+  waitUntilReady,
+} from './graph.ts';
+import { isObject, path } from './http.ts';
 import type {
   Account,
   CallContext,
   Finder,
   FindQuery,
-  FindResult,
   MediaAccess,
   MediaItem,
-  PreparedHandle,
+  PrepareContext,
   Preparer,
   PublicContent,
   Publisher,
+  QuotaReader,
+  Replier,
 } from './publisher.ts';
 
 // Endpoints
@@ -30,7 +50,11 @@ import type {
 export const instagram: PlatformDefinition = {
   live: {
     // For accounts connected through Facebook Login, with the Graph version current at reading.
-    hosts: { graph: 'https://graph.facebook.com' },
+    hosts: {
+      graph: 'https://graph.facebook.com',
+      oauth: 'https://www.facebook.com',
+      upload: 'https://rupload.facebook.com',
+    },
     version: 'v26.0',
     uploadOrigins: [],
     permalinkBaseUrl: 'https://www.instagram.com',
@@ -39,6 +63,7 @@ export const instagram: PlatformDefinition = {
   otherLiveOrigins: ['https://graph.instagram.com'],
   versionPattern: /^v\d+\.\d+$/,
   create: createInstagram,
+  connect: connectInstagram,
 };
 
 // Limits
@@ -51,53 +76,40 @@ const defaults: Timings = {
   settleMs: 10_000,
   blindWaitMs: 0,
 };
-const callTimeoutMs = 30_000;
 const mediaUrlSeconds = 3_600;
-/** A container not published within 24 hours expires; we stop trusting it an hour earlier. */
-const containerLifeMs = 23 * 3_600_000;
+/** Video has to be there until Meta has come for it and has fetched all of it. */
+const videoUrlSeconds = 4 * 3_600;
+/** Smaller videos Meta fetches by itself; a larger one is uploaded, so that a break costs only what was under way. */
+const resumableFromBytes = 50_000_000;
 const notReadyRetryMs = 10_000;
-/** Without a time from Meta: the first wait of its advised back-off, and for the daily cap a part of its rolling day. */
-const throttledRetryMs = 60_000;
+/** Meta gives no time for the daily cap: a part of its rolling day. */
 const dailyCapRetryMs = 4 * 3_600_000;
-const clockSkewMs = 60_000;
 const listedMedia = 50;
+/** All that one page of comments holds. */
+const listedComments = 50;
 
-/** One adapter for professional (business or creator) accounts; consumer accounts cannot be published to. */
-export function createInstagram(options: AdapterOptions) {
-  const graph = connect(options);
+// Methods
+
+/**
+ * One adapter for professional (business or creator) accounts; consumer accounts cannot be published to. Videos of more than
+ * `uploadFromBytes` are uploaded, which needs an account connected through Facebook Login.
+ */
+export function createInstagram(options: AdapterOptions, uploadFromBytes = resumableFromBytes) {
+  const graph = openGraph(options);
+  const uploadBaseUrl = `${hostOf(options, 'upload')}/ig-api-upload/${options.version}`;
   return {
     business: {
       publisher: createPublisher(graph),
-      preparer: createPreparer(graph),
+      preparer: createPreparer(graph, { uploadBaseUrl, uploadFromBytes }),
       finder: createFinder(graph),
+      replier: createReplier(graph),
+      quotaReader: createQuotaReader(graph),
     },
   };
 }
 
-interface Graph {
-  readonly http: HttpClient;
-  readonly baseUrl: string;
-  readonly now: () => Date;
-  readonly timings: Timings;
-}
-
-function connect(options: AdapterOptions): Graph {
-  const now = options.now ?? (() => new Date());
-  const baseUrl = hostOf(options, 'graph');
-  return {
-    http: createHttpClient({
-      fetch: options.fetch,
-      origins: [new URL(baseUrl).origin],
-      mapError: (status, headers, body) => mapGraphError(status, headers, body, now()),
-      now,
-    }),
-    baseUrl: `${baseUrl}/${options.version}`,
-    now,
-    timings: { ...defaults, ...options.timings },
-  };
-}
-
-// Methods
+const openGraph = (options: AdapterOptions): Graph =>
+  createGraph(options, { name: 'Instagram', host: 'graph', defaults, mapError });
 
 function createPublisher(graph: Graph): Publisher {
   return {
@@ -105,23 +117,17 @@ function createPublisher(graph: Graph): Publisher {
     kinds: ['business'],
     commitTimeoutMs: graph.timings.commitTimeoutMs,
     commit: async (account, _content, handle, context) => {
-      const containerId = containerIdOf(handle);
-      if (containerId === null) {
-        throw new OutcomeError('unavailable', 'Instagram publish: no container was prepared', {
-          sent: false,
-          handleIsDead: true,
-        });
-      }
-      const publicId = await post(graph, account, context, {
-        path: path`/${account.externalId}/media_publish`,
+      const containerId = requireContainerId(handle, graph.name);
+      const what = 'Instagram publish';
+      const body = await graph.post(account.accessToken, context, {
+        ...{ path: path`/${account.externalId}/media_publish`, what },
         body: { creation_id: containerId },
-        what: 'Instagram publish',
         timeoutMs: graph.timings.commitTimeoutMs,
       });
-      return { publicId, permalink: null };
+      return { publicId: idOf(body, what), permalink: null };
     },
     confirm: async (account, publicId, context) => {
-      const body = await get(graph, account, context, {
+      const body = await graph.get(account.accessToken, context, {
         path: path`/${publicId}`,
         query: 'fields=id,permalink,timestamp',
         what: 'Instagram media',
@@ -134,95 +140,174 @@ function createPublisher(graph: Graph): Publisher {
   };
 }
 
-function createPreparer(graph: Graph): Preparer {
+interface UploadSettings {
+  readonly uploadBaseUrl: string;
+  readonly uploadFromBytes: number;
+}
+
+/** What every step of one preparation needs. */
+interface Preparation extends UploadSettings {
+  readonly graph: Graph;
+  readonly account: Account;
+  readonly media: MediaAccess;
+  readonly context: PrepareContext;
+  /** Keeps, beside what is kept already, the container that a video is uploaded into. */
+  readonly keep: (progress: Readonly<Record<string, string>>) => Promise<void>;
+}
+
+function createPreparer(graph: Graph, settings: UploadSettings): Preparer {
   return {
     prepare: async (account, content, media, context) => {
       assertSupported(content);
       const expiresAt = new Date(graph.now().getTime() + containerLifeMs).toISOString();
-      if (content.type === 'SINGLE_IMAGE') {
-        const item = content.media[0]!;
-        const body = { ...(await imageFields(item, media)), caption: content.text };
-        const containerId = await createContainer(graph, account, context, body);
-        await waitForContainers(graph, account, [containerId], context);
-        return { ids: { containerId, childContainerIds: [] }, expiresAt };
-      }
+      let kept = context.upload.kept ?? {};
+      const keep: Preparation['keep'] = async (progress) => {
+        kept = { ...kept, ...progress };
+        await context.upload.keep(kept);
+      };
+      const preparation: Preparation = { ...settings, graph, account, media, context, keep };
       const childContainerIds: string[] = [];
-      for (const item of content.media) {
-        const body = { ...(await imageFields(item, media)), is_carousel_item: true };
-        childContainerIds.push(await createContainer(graph, account, context, body));
+      if (content.type === 'CAROUSEL') {
+        for (const [index, item] of content.media.entries()) {
+          childContainerIds.push(await createMediaContainer(preparation, item, index, mapChild(item)));
+        }
+        await waitForContainers(graph, account, childContainerIds, context);
       }
-      await waitForContainers(graph, account, childContainerIds, context);
-      const parent = { media_type: 'CAROUSEL', children: childContainerIds.join(','), caption: content.text };
-      const containerId = await createContainer(graph, account, context, parent);
+      const containerId =
+        content.type === 'CAROUSEL'
+          ? await createContainer(preparation, {
+              ...mapParent(content),
+              children: childContainerIds.join(','),
+            })
+          : await createMediaContainer(preparation, content.media[0]!, 0, mapParent(content));
       await waitForContainers(graph, account, [containerId], context);
       return { ids: { containerId, childContainerIds }, expiresAt };
     },
   };
 }
 
-/** Meta fetches the picture itself, so its address lives an hour and is plain ASCII. */
-// https://developers.facebook.com/documentation/instagram-platform/content-publishing (read 2026-11-21)
-async function imageFields(item: MediaItem, media: MediaAccess): Promise<Record<string, string>> {
-  const url = await media.url(item, mediaUrlSeconds);
-  if (!/^[\x21-\x7e]+$/.test(url)) {
-    throw new OutcomeError('rejected', `The address of picture ${item.mediaId} is not plain ASCII`, {
-      sent: false,
-    });
+/** A container of one picture or video. Meta fetches pictures and small videos itself, so their addresses live on. */
+async function createMediaContainer(
+  preparation: Preparation,
+  item: MediaItem,
+  index: number,
+  fields: GraphBody,
+): Promise<string> {
+  const { media, uploadFromBytes } = preparation;
+  if (!isVideo(item)) {
+    const image_url = await fetchableUrl(media, item, mediaUrlSeconds);
+    return createContainer(preparation, { image_url, ...fields });
   }
-  return { image_url: url, ...(item.altText ? { alt_text: item.altText } : {}) };
+  const cover = item.cover && { cover_url: await fetchableUrl(media, item.cover, videoUrlSeconds) };
+  if (item.sizeBytes > uploadFromBytes) {
+    return uploadContainer(preparation, item, index, { ...fields, ...cover });
+  }
+  const video_url = await fetchableUrl(media, item, videoUrlSeconds);
+  return createContainer(preparation, { video_url, ...fields, ...cover });
 }
 
-function createContainer(
-  graph: Graph,
-  account: Account,
-  context: CallContext,
-  body: Readonly<Record<string, unknown>>,
-): Promise<string> {
+const createContainer = async (preparation: Preparation, body: GraphBody): Promise<string> =>
+  idOf(await requestContainer(preparation, body), containerCreation);
+
+const containerCreation = 'Instagram container creation';
+
+function requestContainer(
+  { graph, account, context }: Preparation,
+  body: GraphBody,
+): Promise<Readonly<Record<string, unknown>>> {
   context.progress('Creating an Instagram container');
-  const url = typeof body.image_url === 'string' ? [body.image_url] : [];
-  return post(graph, account, context, {
-    path: path`/${account.externalId}/media`,
-    body,
-    what: 'Instagram container creation',
-    timeoutMs: callTimeoutMs,
-    secrets: url,
+  const addresses = [body.image_url, body.video_url, body.cover_url];
+  return graph.post(account.accessToken, context, {
+    ...{ path: path`/${account.externalId}/media`, body, what: containerCreation },
+    secrets: addresses.filter((address) => typeof address === 'string'),
   });
 }
 
-async function waitForContainers(
-  graph: Graph,
-  account: Account,
-  containerIds: readonly string[],
-  context: CallContext,
-): Promise<void> {
-  const deadline = performance.now() + graph.timings.processingTimeoutMs;
-  for (const containerId of containerIds) {
-    for (;;) {
-      const container = await readContainer(graph, account, containerId, context);
-      if (container.status === 'FINISHED') break;
-      if (container.status !== 'IN_PROGRESS') throw mapUnusableContainer(containerId, container);
-      if (performance.now() >= deadline) {
-        const message = `Instagram is still processing container ${containerId}`;
-        throw new OutcomeError('unavailable', message, { sent: false, handleIsDead: true });
-      }
-      await pause(graph.timings.pollIntervalMs, context, `Instagram is processing container ${containerId}`);
-    }
+/** A container whose video is uploaded, or goes on being uploaded where an earlier attempt was broken off. */
+// https://developers.facebook.com/docs/instagram-platform/content-publishing/resumable-uploads (read 2026-11-21)
+async function uploadContainer(
+  preparation: Preparation,
+  item: MediaItem,
+  index: number,
+  fields: GraphBody,
+): Promise<string> {
+  const { graph, account, media, context } = preparation;
+  const session =
+    (await readSession(preparation, item, index)) ?? (await startSession(preparation, index, fields));
+  if (session.offset < item.sizeBytes) {
+    const { address: url, offset } = session;
+    const what = `Instagram upload of video ${item.mediaId}`;
+    await uploadVideo(graph, account, context, { url, item, media, offset, what });
+  }
+  return session.containerId;
+}
+
+interface Session {
+  readonly containerId: string;
+  readonly address: string;
+  /** How many bytes Meta has. */
+  readonly offset: number;
+}
+
+async function startSession(preparation: Preparation, index: number, fields: GraphBody): Promise<Session> {
+  const body = await requestContainer(preparation, { ...fields, upload_type: 'resumable' });
+  const containerId = idOf(body, containerCreation);
+  const address =
+    typeof body.uri === 'string' ? body.uri : `${preparation.uploadBaseUrl}${path`/${containerId}`}`;
+  await preparation.keep({ [`container${index}`]: containerId, [`address${index}`]: address });
+  return { containerId, address, offset: 0 };
+}
+
+/** What Meta says of the container an earlier attempt has kept; `null` where there is none of any use. */
+async function readSession(
+  { graph, account, context }: Preparation,
+  item: MediaItem,
+  index: number,
+): Promise<Session | null> {
+  const { [`container${index}`]: containerId, [`address${index}`]: address } = context.upload.kept ?? {};
+  if (typeof containerId !== 'string' || typeof address !== 'string') return null;
+  try {
+    const body = await getContainer(graph, account, containerId, context, 'status_code,status,video_status');
+    const { status } = parseContainer(body);
+    if (status === 'EXPIRED' || status === 'ERROR') return null;
+    const offset = status === 'IN_PROGRESS' ? parseUploaded(body, item) : item.sizeBytes;
+    return { containerId, address, offset };
+  } catch (error) {
+    // No such object, or no such field: it starts anew.
+    if (error instanceof OutcomeError && error.details.platformCode?.startsWith('100')) return null;
+    throw error;
   }
 }
 
-async function readContainer(
+const waitForContainers = (
+  graph: Graph,
+  account: Account,
+  ids: readonly string[],
+  context: CallContext,
+): Promise<void> =>
+  waitUntilReady(graph, context, {
+    ids,
+    nameOf: (id) => `container ${id}`,
+    isReady: async (id) => {
+      const container = parseContainer(await getContainer(graph, account, id, context));
+      if (container.status === 'FINISHED') return true;
+      if (container.status !== 'IN_PROGRESS') throw mapUnusableContainer(id, container);
+      return false;
+    },
+  });
+
+const getContainer = (
   graph: Graph,
   account: Account,
   containerId: string,
   context: CallContext,
-): Promise<Container> {
-  const body = await get(graph, account, context, {
+  fields = 'status_code,status',
+): Promise<GraphBody> =>
+  graph.get(account.accessToken, context, {
     path: path`/${containerId}`,
-    query: 'fields=status_code,status',
+    query: `fields=${fields}`,
     what: 'Instagram container status',
   });
-  return parseContainer(body);
-}
 
 function createFinder(graph: Graph): Finder {
   return {
@@ -230,91 +315,104 @@ function createFinder(graph: Graph): Finder {
     find: async (account, query, context) => {
       const containerId = containerIdOf(query.handle);
       if (containerId === null) return { kind: 'cannot-tell', reason: 'no container is known' };
-      const container = await readContainer(graph, account, containerId, context);
-      switch (container.status) {
-        case 'PUBLISHED':
-          return mapPublished(await listMedia(graph, account, query, context), query);
-        case 'FINISHED':
-          return { kind: 'absent', proof: 'single-use-handle' };
-        case 'EXPIRED':
-        case 'ERROR':
-          return { kind: 'absent', proof: 'single-use-handle', handleIsDead: true };
-        case 'IN_PROGRESS':
-          return { kind: 'cannot-tell', reason: `container ${containerId} is in progress` };
-        default:
-          throw new OutcomeError(
-            'unexpected-response',
-            `Unknown container status ${container.status satisfies never}`,
-          );
-      }
+      const { status } = parseContainer(await getContainer(graph, account, containerId, context));
+      return findByContainer(containerId, status, async () =>
+        mapPublished(await listMedia(graph, account, query, context), shownText(query.content), query),
+      );
     },
   };
 }
 
+/** Stories have a list of their own, which is short: none is older than a day. */
 async function listMedia(
   graph: Graph,
   account: Account,
   query: FindQuery,
   context: CallContext,
-): Promise<readonly ListedMedia[]> {
-  const since = Math.floor((query.sentAfter.getTime() - clockSkewMs) / 1000);
-  const body = await get(graph, account, context, {
-    path: path`/${account.externalId}/media`,
-    query: `fields=id,caption,timestamp,permalink,media_product_type&since=${since}&limit=${listedMedia}`,
-    what: 'Instagram media list',
+): Promise<readonly Listed[]> {
+  const fields = 'fields=id,caption,timestamp,permalink,media_product_type';
+  const isStory = query.content.type === 'STORY';
+  const what = isStory ? 'Instagram list of stories' : 'Instagram media list';
+  const body = await graph.get(account.accessToken, context, {
+    path: isStory ? path`/${account.externalId}/stories` : path`/${account.externalId}/media`,
+    query: isStory ? fields : `${fields}&since=${sinceOf(query)}&limit=${listedMedia}`,
+    what,
   });
-  return parseMediaList(body);
+  return parseListed(body, 'caption', what);
 }
 
-interface PostCall {
-  readonly path: string;
-  readonly body: Readonly<Record<string, unknown>>;
-  readonly what: string;
-  readonly timeoutMs: number;
-  readonly secrets?: readonly string[];
+// https://developers.facebook.com/documentation/instagram-platform/instagram-graph-api/reference/ig-media/comments (read 2026-11-21)
+function createReplier(graph: Graph): Replier {
+  return {
+    reply: async (account, { text, parentId, rootId }, context) => {
+      const what = 'Instagram comment';
+      const isFirst = parentId === rootId;
+      const body = await graph.post(account.accessToken, context, {
+        path: isFirst ? path`/${rootId}/comments` : path`/${parentId}/replies`,
+        body: { message: text },
+        what,
+        timeoutMs: graph.timings.commitTimeoutMs,
+      });
+      // Comments have no address of their own.
+      return { publicId: idOf(body, what), permalink: null };
+    },
+    findReply: async (account, { text, parentId, rootId }, window, context) => {
+      const what = 'Instagram list of comments';
+      const body = await graph.get(account.accessToken, context, {
+        path: parentId === rootId ? path`/${rootId}/comments` : path`/${parentId}/replies`,
+        query: `fields=id,text,timestamp&limit=${listedComments}`,
+        what,
+      });
+      return mapReplies(parseListed(body, 'text', what), listedComments, text, window);
+    },
+  };
 }
 
-/** Every write answers with the id of what it made. */
-async function post(graph: Graph, account: Account, context: CallContext, call: PostCall): Promise<string> {
-  const { body } = await graph.http.sendJson({
-    method: 'POST',
-    url: `${graph.baseUrl}${call.path}`,
-    headers: { Authorization: `Bearer ${account.accessToken}`, 'Content-Type': 'application/json' },
-    body: JSON.stringify(call.body),
-    what: call.what,
-    timeoutMs: call.timeoutMs,
-    signal: context.signal,
-    secrets: [account.accessToken, ...(call.secrets ?? [])],
+// The guide says 100 posts a day, the reference 50: what counts is what the account is told.
+// https://developers.facebook.com/documentation/instagram-platform/instagram-graph-api/reference/ig-user/content_publishing_limit (read 2026-11-21)
+function createQuotaReader(graph: Graph): QuotaReader {
+  return {
+    readQuota: async (account, context) => {
+      const what = 'Instagram publishing limit';
+      const body = await graph.get(account.accessToken, context, {
+        path: path`/${account.externalId}/content_publishing_limit`,
+        query: 'fields=quota_usage,config',
+        what,
+      });
+      return parseQuota(body, what);
+    },
+  };
+}
+
+// Connecting
+
+/** Through Facebook Login: the Instagram accounts of the pages that a person publishes for, each with its page's token. */
+// https://developers.facebook.com/documentation/instagram-platform/instagram-api-with-facebook-login/get-started (read 2026-11-21)
+function connectInstagram(options: AdapterOptions): Connector {
+  return createFacebookLogin(options, openGraph(options), {
+    defaultScopes: [
+      'instagram_basic',
+      'instagram_content_publish',
+      'instagram_manage_comments',
+      'pages_show_list',
+      'pages_read_engagement',
+    ],
+    requiredScopes: ['instagram_basic', 'instagram_content_publish', 'pages_show_list'],
+    pageFields: ['instagram_business_account{id,username}'],
+    mapPages: (pages) => pages.flatMap(mapPage),
   });
-  const { id } = body;
-  if (typeof id !== 'string' || id === '') {
-    throw new OutcomeError('unexpected-response', `${call.what}: no id in the answer`);
-  }
-  return id;
 }
 
-interface GetCall {
-  readonly path: string;
-  readonly query: string;
-  readonly what: string;
-}
-
-async function get(
-  graph: Graph,
-  account: Account,
-  context: CallContext,
-  call: GetCall,
-): Promise<Readonly<Record<string, unknown>>> {
-  const { body } = await graph.http.sendJson({
-    method: 'GET',
-    url: `${graph.baseUrl}${call.path}?${call.query}`,
-    headers: { Authorization: `Bearer ${account.accessToken}` },
-    what: call.what,
-    timeoutMs: callTimeoutMs,
-    signal: context.signal,
-    secrets: [account.accessToken],
-  });
-  return body;
+function mapPage(page: FacebookPage): readonly ConnectableAccount[] {
+  const { instagram_business_account: account } = page.body;
+  if (!isObject(account) || typeof account.id !== 'string') return [];
+  const name = typeof account.username === 'string' ? account.username : page.name;
+  return [
+    {
+      ...{ kind: 'business', externalId: account.id, name },
+      ...{ accessToken: page.accessToken, obstacle: pageObstacle(page) },
+    },
+  ];
 }
 
 // Pure mappers
@@ -322,6 +420,9 @@ async function get(
 const mediaCounts: Partial<Record<PostType, readonly [number, number]>> = {
   SINGLE_IMAGE: [1, 1],
   CAROUSEL: [2, 10],
+  VIDEO: [1, 1],
+  STORY: [1, 1],
+  REEL: [1, 1],
 };
 
 function assertSupported(content: PublicContent): void {
@@ -333,19 +434,64 @@ function assertSupported(content: PublicContent): void {
   }
   const count = content.media.length;
   if (count < counts[0] || count > counts[1]) {
-    throw new OutcomeError('rejected', `Instagram ${content.type} cannot carry ${count} pictures`, {
+    throw new OutcomeError('rejected', `Instagram ${content.type} cannot carry ${count} pieces of media`, {
       sent: false,
     });
   }
 }
 
-function containerIdOf(handle: PreparedHandle | null): string | null {
-  const id = handle?.ids.containerId;
-  return typeof id === 'string' && id !== '' ? id : null;
+const isVideo = ({ contentType }: Pick<MediaItem, 'contentType'>): boolean =>
+  contentType.startsWith('video/');
+
+/** Alternative text is for pictures alone. */
+const altTextOf = ({ altText }: MediaItem): GraphBody => (altText ? { alt_text: altText } : {});
+
+const mapChild = (item: MediaItem): GraphBody => ({
+  ...(isVideo(item) ? { media_type: 'VIDEO' } : altTextOf(item)),
+  is_carousel_item: true,
+});
+
+/** The fields of the container that is published, but for its media. */
+function mapParent(content: PublicContent): GraphBody {
+  const { type, text: caption, options } = content;
+  const chosen = mapOptions(options ?? {});
+  switch (type) {
+    case 'SINGLE_IMAGE':
+      return { ...altTextOf(content.media[0]!), caption, ...chosen };
+    case 'CAROUSEL':
+      return { media_type: 'CAROUSEL', caption, ...chosen };
+    // Every video is a reel since July 2023; one for the feed is shown there for certain.
+    // https://developers.facebook.com/documentation/instagram-platform/content-publishing (read 2026-11-21)
+    case 'VIDEO':
+      return { media_type: 'REELS', caption, ...chosen, share_to_feed: true };
+    case 'REEL':
+      return { media_type: 'REELS', caption, share_to_feed: true, ...chosen };
+    // No caption, and nobody can be invited.
+    case 'STORY':
+      return { media_type: 'STORIES' };
+    default:
+      throw new OutcomeError('rejected', `Instagram posts of type ${type} are not supported`, {
+        sent: false,
+      });
+  }
 }
 
-const containerStatuses = ['IN_PROGRESS', 'FINISHED', 'ERROR', 'EXPIRED', 'PUBLISHED'] as const;
-type ContainerStatus = (typeof containerStatuses)[number];
+const optionFields: Readonly<Record<string, (value: OptionValue) => GraphBody>> = {
+  collaborators: (collaborators) => ({ collaborators }),
+  locationId: (location_id) => ({ location_id }),
+  shareToFeed: (share_to_feed) => ({ share_to_feed }),
+  thumbOffsetMs: (thumb_offset) => ({ thumb_offset }),
+  audioName: (audio_name) => ({ audio_name }),
+  trial: (graduation_strategy) => ({ trial_params: { graduation_strategy } }),
+  aiGenerated: (is_ai_generated) => ({ is_ai_generated }),
+};
+
+const mapOptions = (options: TargetOptions): GraphBody =>
+  Object.assign({}, ...Object.entries(options).map(([name, value]) => optionFields[name]?.(value) ?? {}));
+
+/** What a reader sees of the text. Captions are read back without @ by apps whose user does not administer them. */
+// https://developers.facebook.com/documentation/instagram-platform/reference/instagram-media (read 2026-11-21)
+const shownText = ({ type, text }: PublicContent): string => (type === 'STORY' ? '' : text);
 
 interface Container {
   readonly status: ContainerStatus;
@@ -353,14 +499,20 @@ interface Container {
   readonly subcode: number | null;
 }
 
-function parseContainer(body: Readonly<Record<string, unknown>>): Container {
-  const status = containerStatuses.find((known) => known === body.status_code);
-  if (!status) {
-    const shown = JSON.stringify(body.status_code);
-    throw new OutcomeError('unexpected-response', `Instagram container status: unknown status ${shown}`);
-  }
+function parseContainer(body: GraphBody): Container {
+  const status = parseContainerStatus(body.status_code, 'Instagram');
   const subcode = /\b(2207\d{3})\b/.exec(typeof body.status === 'string' ? body.status : '')?.[1];
   return { status, subcode: subcode ? Number(subcode) : null };
+}
+
+/** How many bytes of a video Meta has. The field is not in the reference; the guide to reels spells it with one r. */
+// https://developers.facebook.com/documentation/video-api/guides/reels-publishing (read 2026-11-21)
+function parseUploaded(body: GraphBody, item: MediaItem): number {
+  const phases = isObject(body.video_status) ? body.video_status : {};
+  const uploading = isObject(phases.uploading_phase) ? phases.uploading_phase : {};
+  if (uploading.status === 'complete') return item.sizeBytes;
+  const bytes = Number(uploading.bytes_transferred ?? uploading.bytes_transfered ?? 0);
+  return Number.isInteger(bytes) && bytes > 0 ? Math.min(bytes, item.sizeBytes) : 0;
 }
 
 /** Subcodes that say the content itself is wrong: a new container would fail the same way. */
@@ -386,85 +538,9 @@ function mapUnusableContainer(containerId: string, container: Container): Outcom
   return new OutcomeError(isFinal ? 'rejected' : 'unavailable', message, details);
 }
 
-interface ListedMedia {
-  readonly id: string;
-  readonly caption: string;
-  readonly publishedAt: number;
-  readonly permalink: string | null;
-}
-
-function parseMediaList(body: Readonly<Record<string, unknown>>): readonly ListedMedia[] {
-  if (!Array.isArray(body.data)) {
-    throw new OutcomeError('unexpected-response', 'Instagram media list: no data in the answer');
-  }
-  return body.data.map((element: unknown) => {
-    const media = isObject(element) ? element : {};
-    const publishedAt = parseTimestamp(media.timestamp);
-    if (typeof media.id !== 'string' || publishedAt === null) {
-      throw new OutcomeError('unexpected-response', 'Instagram media list: an element has no id or no time');
-    }
-    return {
-      id: media.id,
-      // A post without a caption has no such field.
-      caption: typeof media.caption === 'string' ? media.caption : '',
-      publishedAt,
-      permalink: typeof media.permalink === 'string' ? media.permalink : null,
-    };
-  });
-}
-
-/** Graph writes `2026-11-21T10:00:00+0000`, an offset without the colon ISO 8601 wants. */
-function parseTimestamp(value: unknown): number | null {
-  if (typeof value !== 'string') return null;
-  const at = Date.parse(value.replace(/([+-]\d{2})(\d{2})$/, '$1:$2'));
-  return Number.isNaN(at) ? null : at;
-}
-
-/** The container is public for certain; which of the listed media it became follows from caption and time. */
-function mapPublished(listed: readonly ListedMedia[], query: FindQuery): FindResult {
-  const from = query.sentAfter.getTime() - clockSkewMs;
-  const to = query.sentBefore.getTime() + clockSkewMs;
-  const text = comparable(query.content.text);
-  const matches = listed.filter(
-    (media) => media.publishedAt >= from && media.publishedAt <= to && comparable(media.caption) === text,
-  );
-  const [only] = matches;
-  if (!only) return { kind: 'cannot-tell', reason: 'published, id not listed yet' };
-  if (matches.length > 1) {
-    return {
-      kind: 'cannot-tell',
-      reason: `published, and ${matches.length} listed posts fit caption and time`,
-    };
-  }
-  return { kind: 'found', receipt: { publicId: only.id, permalink: only.permalink } };
-}
-
-const comparable = (text: string): string => text.replace(/\r\n?/g, '\n').trim().normalize('NFC');
-
-const tokenDead: ReadonlySet<number> = new Set([190, 102]);
-const permissionMissing = (code: number): boolean =>
-  [3, 10, 283].includes(code) || (code >= 200 && code <= 299);
-const throttled: ReadonlySet<number> = new Set([4, 17, 32, 341, 613, 80001, 80002]);
-const serverTrouble: ReadonlySet<number> = new Set([-2, -1, 1, 2]);
-
-/** Meta's error codes: branches on code, subcode and `is_transient`, never on the text. The subcode is the finer word. */
+/** Instagram's own codes. The subcode is the finer word and goes before the common codes. */
 // https://developers.facebook.com/documentation/instagram-platform/instagram-graph-api/reference/error-codes (read 2026-11-21)
-function mapGraphError(
-  status: number,
-  headers: AnswerHeaders,
-  body: Readonly<Record<string, unknown>> | null,
-  now: Date,
-): OutcomeError | null {
-  const error = body && isObject(body.error) ? body.error : null;
-  if (!error || typeof error.code !== 'number') return null;
-  const code = error.code;
-  const subcode = typeof error.error_subcode === 'number' ? error.error_subcode : 0;
-  const platformCode = subcode === 0 ? `${code}` : `${code}/${subcode}`;
-  const details = { status, platformCode };
-  const text = typeof error.message === 'string' ? error.message : '';
-  const message = `Instagram answered ${platformCode}: ${text}`;
-
-  if (tokenDead.has(code) || status === 401) return new OutcomeError('unauthorized', message, details);
+function mapError({ subcode, message, details }: GraphError): OutcomeError | null {
   if (subcode === 2207027) {
     // Not FINISHED yet: Meta took nothing and the same container can be published later.
     return new OutcomeError('unavailable', message, {
@@ -488,30 +564,5 @@ function mapGraphError(
   }
   if (invalidInput.has(subcode) || restricted.has(subcode))
     return new OutcomeError('rejected', message, details);
-  if (permissionMissing(code)) return new OutcomeError('unauthorized', message, details);
-  if (throttled.has(code) || status === 429) {
-    const retryAfterMs = parseRegainAccess(headers) ?? parseRetryAfter(headers, now) ?? throttledRetryMs;
-    return new OutcomeError('rate-limited', message, { ...details, retryAfterMs });
-  }
-  // 506 "duplicate post" may speak of our own earlier attempt: looked up before anything is concluded.
-  if (serverTrouble.has(code) || error.is_transient === true || status >= 500 || code === 506) {
-    return new OutcomeError('unavailable', message, { ...details, sent: true });
-  }
-  return new OutcomeError('rejected', message, details);
-}
-
-// The header maps business ids to lists of usages, the time in whole minutes; no Retry-After is documented.
-function parseRegainAccess(headers: AnswerHeaders): number | undefined {
-  const value = headers.get('x-business-use-case-usage');
-  if (!value) return undefined;
-  try {
-    const usages = Object.values(JSON.parse(value) as Record<string, unknown>).flat();
-    const minutes = usages.map(
-      (usage) => Number(isObject(usage) ? usage.estimated_time_to_regain_access : 0) || 0,
-    );
-    const longest = Math.max(0, ...minutes);
-    return longest > 0 ? longest * 60_000 : undefined;
-  } catch {
-    return undefined;
-  }
+  return null;
 }

@@ -1,78 +1,91 @@
-import { randomBytes, randomInt } from 'node:crypto';
 import type { Account } from '../accounts.ts';
 import type { SandboxContext } from '../context.ts';
-import type { Fault } from '../faults.ts';
-import { type LedgerPost, permalinkOf } from '../ledger.ts';
-import { probeImage, type StoredMedia } from '../media.ts';
+import { type LedgerPost, type PostType, permalinkOf } from '../ledger.ts';
 import type { RunningPlatform, SandboxPlatform } from '../platform.ts';
-import {
-  asObject,
-  bearerToken,
-  type Call,
-  jsonReply,
-  type Operation,
-  Refusal,
-  type Reply,
-} from '../protocol.ts';
+import { asObject, type Call, jsonReply, type Operation, type Reply } from '../protocol.ts';
 import { redactText } from '../requests.ts';
+import { type Container, type ContainerStatus, createContainers } from './containers.ts';
+import {
+  authenticate,
+  countMatches,
+  errorReply,
+  type GraphCode,
+  graphFaultReplies,
+  graphTime,
+  isFetchableUrl,
+  ownerOf,
+  type Parameters,
+  pageOf,
+  pick,
+  randomDigits,
+  randomShortcode,
+  readBoolean,
+  readFields,
+  readList,
+  readParameters,
+  readText,
+  refusal,
+  requireAccount,
+  requireScope,
+  requireVersion,
+  select,
+  speaksFor,
+  usernameOf,
+} from './graph.ts';
+import { createComments } from './instagram-comments.ts';
+import { createUploadHost, maxUploadBytes } from './upload-host.ts';
 
 export const instagram = {
   name: 'Instagram',
   kinds: {
-    business: { id: /^\d+$/, scopes: ['instagram_business_basic', 'instagram_business_content_publish'] },
+    business: {
+      id: /^\d+$/,
+      scopes: [
+        'instagram_basic',
+        'instagram_content_publish',
+        'instagram_manage_comments',
+        'pages_show_list',
+        'pages_read_engagement',
+      ],
+    },
   },
   operations: [
     'instagram.media.create',
+    'instagram.video.upload',
     'instagram.container.status',
     'instagram.media_publish',
     'instagram.media.get',
     'instagram.media.list',
+    'instagram.stories.list',
+    'instagram.comments.create',
+    'instagram.comments.list',
     'instagram.content_publishing_limit',
     'instagram.account.get',
+    'instagram.pages.list',
+    'instagram.permissions.list',
   ] as const,
   processing: {
     'slow-container': ['instagram.media.create'],
     'failed-processing': ['instagram.media.create'],
   },
-  permalinkOf: ({ shortcode }, publicUrl) => `${publicUrl}/p/${shortcode}/`,
+  permalinkOf: ({ postType, shortcode, publicId, accountName }, publicUrl) => {
+    switch (postType) {
+      case 'REEL':
+        return `${publicUrl}/reel/${shortcode}/`;
+      case 'STORY':
+        return `${publicUrl}/stories/${usernameOf(accountName)}/${publicId}/`;
+      case 'REPLY':
+        return `${publicUrl}/c/${publicId}/`;
+      default:
+        return `${publicUrl}/p/${shortcode}/`;
+    }
+  },
   create: createInstagram,
 } satisfies SandboxPlatform;
 
-/** A media container: made from a picture's address or from other containers, published at most once. */
-interface InstagramContainer {
-  id: string;
-  /** The account. */
-  ig: string;
-  createdAt: number;
-  /** Not FINISHED before this time, however fast the picture came. */
-  readyAt: number;
-  caption: string;
-  altText: string | null;
-  isCarouselItem: boolean;
-  imageUrl?: string;
-  children?: string[];
-  /** Absent while the picture is being fetched. */
-  result?: { media: StoredMedia[]; altTexts: (string | null)[] } | { failed: GraphCode };
-}
-
-type ContainerStatus = 'IN_PROGRESS' | 'FINISHED' | 'ERROR' | 'EXPIRED' | 'PUBLISHED';
-
-/**
- * Codes as published, https://developers.facebook.com/docs/instagram-platform/instagram-graph-api/reference/error-codes
- * and https://developers.facebook.com/docs/graph-api/guides/error-handling
- */
-interface GraphCode {
-  code: number;
-  subcode?: number;
-}
-
 const codes = {
-  fetchTimeout: { code: -2, subcode: 2207003 },
   notFetchable: { code: 9004, subcode: 2207052 },
-  uploadFailed: { code: -1, subcode: 2207053 },
-  tooLarge: { code: 36000, subcode: 2207004 },
-  format: { code: 36001, subcode: 2207005 },
-  ratio: { code: 36003, subcode: 2207009 },
+  thumbOffset: { code: 1, subcode: 2207057 },
   caption: { code: 36004, subcode: 2207010 },
   mediaType: { code: 100, subcode: 2207023 },
   carouselCount: { code: 100, subcode: 2207028 },
@@ -82,22 +95,32 @@ const codes = {
   mediaNotFound: { code: 24, subcode: 2207006 },
   dailyCap: { code: 9, subcode: 2207042 },
   restricted: { code: 25, subcode: 2207050 },
-  objectGone: { code: 100, subcode: 33 },
-  expiredToken: { code: 190, subcode: 463 },
-  invalidToken: { code: 190, subcode: 467 },
 } as const satisfies Record<string, GraphCode>;
 
-const maxImageBytes = 8 * 1024 * 1024;
+/** What a failed container's status carries. */
+const subcodes = {
+  timeout: '2207003',
+  notFetchable: '2207052',
+  tooLarge: '2207004',
+  format: '2207005',
+  videoFormat: '2207026',
+  ratio: '2207009',
+  processing: '2207053',
+};
+const onBoth = (subcode: string) => ({ picture: subcode, video: subcode });
+
+const maxBytes = { picture: 8 * 1024 * 1024, video: maxUploadBytes };
 const minRatio = 4 / 5;
 const maxRatio = 1.91;
 /** Pixels are whole, so a picture cut to 4:5 or 1.91:1 misses it by a little. */
 const ratioTolerance = 0.01;
 const maxCaptionCharacters = 2_200;
 const maxAltTextCharacters = 1_000;
+const maxCollaborators = 3;
 const minChildren = 2;
 const maxChildren = 10;
 const dayMs = 86_400_000;
-const containerFields = ['id', 'status_code', 'status'];
+const containerFields = ['id', 'status_code', 'status', 'video_status'];
 const mediaFields = [
   'id',
   'permalink',
@@ -113,83 +136,93 @@ const mediaFields = [
 const accountFields = ['id', 'user_id', 'username', 'name', 'account_type', 'media_count'];
 
 /**
- * Instagram's publishing over the Graph API, the same for both ways to log in: containers whose pictures the platform
- * fetches, single-use publishing, and reads.
+ * Instagram's publishing over the Graph API, the same for both ways to log in: containers whose media the platform
+ * fetches or is sent, single-use publishing, comments, and reads.
  */
 function createInstagram(context: SandboxContext): RunningPlatform {
-  const containers = context.shelf<InstagramContainer>('instagram-container');
-  const saveContainer = (container: InstagramContainer) => containers.put(container.id, container);
-
-  function statusOf(container: InstagramContainer): ContainerStatus {
-    if (context.ledger.findByHandle('instagram', container.id)) return 'PUBLISHED';
-    const now = context.now().getTime();
-    const processed = now >= container.readyAt;
-    if (processed && container.result && 'failed' in container.result) return 'ERROR';
-    if (now - container.createdAt >= context.settings.get().containerLifetimeMs) return 'EXPIRED';
-    return processed && container.result ? 'FINISHED' : 'IN_PROGRESS';
-  }
+  const containers = createContainers(context, {
+    platform: 'instagram',
+    maxBytes,
+    judgePicture: ({ postType }, facts) => {
+      if (facts?.contentType !== 'image/jpeg') return subcodes.format;
+      const ratio = facts.width / facts.height;
+      const fits = ratio >= minRatio - ratioTolerance && ratio <= maxRatio + ratioTolerance;
+      return fits || postType === 'STORY' ? undefined : subcodes.ratio;
+    },
+    failures: {
+      timeout: onBoth(subcodes.timeout),
+      notFetchable: onBoth(subcodes.notFetchable),
+      tooLarge: { picture: subcodes.tooLarge, video: subcodes.videoFormat },
+      format: { picture: subcodes.format, video: subcodes.videoFormat },
+      processing: onBoth(subcodes.processing),
+    },
+  });
 
   const createMedia: Operation = {
     name: 'instagram.media.create',
     method: 'post',
-    path: '/:version/:ig/media',
-    subject: (call) => igOf(call),
+    path: '/:version/:id/media',
+    subject: ownerOf,
     async handle(call) {
       const account = requireAccount(call);
-      requirePublishScope(account);
+      requireScope(account, 'content_publish');
       const parameters = readParameters(call);
       return context.serialize(`instagram ${account.externalId}`, () =>
-        acceptContainer(account, parameters, call.fault),
+        acceptContainer(account, parameters, call),
       );
     },
   };
 
-  async function acceptContainer(account: Account, parameters: Parameters, fault?: Fault): Promise<Reply> {
-    const now = context.now().getTime();
-    const recent = containers
-      .list()
-      .filter(({ ig, createdAt }) => ig === account.externalId && now - createdAt < dayMs);
-    if (recent.length >= context.settings.get().containersPerDay) {
+  async function acceptContainer(account: Account, parameters: Parameters, call: Call): Promise<Reply> {
+    if (containers.countOf(account.externalId) >= context.settings.get().containersPerDay) {
       throw refusal(400, codes.dailyCap, 'Application request limit reached');
     }
-    const slower = fault?.kind === 'slow-container' ? (fault.ms ?? 0) : 0;
-    const container: InstagramContainer = {
+    const isCarouselItem = readBoolean(parameters.is_carousel_item);
+    const { postType, source } = readSource(account, parameters, isCarouselItem);
+    checkOptions(parameters);
+    const container: Container = {
       id: `17${randomDigits(15)}`,
-      ig: account.externalId,
-      createdAt: now,
-      readyAt: now + context.settings.get().containerProcessingMs + slower,
-      caption: readCaption(parameters),
-      altText: readAltText(parameters),
-      isCarouselItem: readBoolean(parameters.is_carousel_item),
-      ...readSource(account, parameters),
+      owner: account.externalId,
+      createdAt: context.now().getTime(),
+      readyAt: containers.readyAt(call.fault),
+      // A story has no caption, whatever is sent.
+      text: postType === 'STORY' ? '' : readCaption(parameters),
+      altText: readAltText(parameters, source),
+      ...{ postType, source, isCarouselItem },
     };
-    if (container.children) container.result = gatherChildren(container.children);
-    if (fault?.kind === 'failed-processing') {
-      const { code, subcode } = codes.uploadFailed;
-      container.result = {
-        failed: { code: Number(fault.code ?? code), subcode: fault.subcode ?? subcode },
-      };
-    }
-    await saveContainer(container);
-    if (!container.result) void fetchPicture(container);
-    return jsonReply(200, { id: container.id });
+    await containers.add(container, call.fault);
+    if (source.from !== 'upload') return jsonReply(200, { id: container.id });
+    const uri = `${context.publicUrl}/instagram/ig-api-upload/${call.params.version}/${container.id}`;
+    return jsonReply(200, { id: container.id, uri });
   }
 
-  function readSource(
-    account: Account,
-    parameters: Parameters,
-  ): Pick<InstagramContainer, 'imageUrl' | 'children'> {
-    const mediaType = readText(parameters.media_type);
-    if (mediaType === 'CAROUSEL') return { children: readChildren(account, parameters) };
-    if (mediaType !== undefined && mediaType !== 'IMAGE') {
-      throw refusal(400, codes.mediaType, `The sandbox makes no ${mediaType} containers`);
+  type Source = Pick<Container, 'postType' | 'source'>;
+
+  function readSource(account: Account, parameters: Parameters, isCarouselItem: boolean): Source {
+    const mediaType = readText(parameters.media_type) ?? 'IMAGE';
+    switch (mediaType) {
+      case 'CAROUSEL':
+        return {
+          postType: 'CAROUSEL',
+          source: { from: 'children', ids: readChildren(account, parameters) },
+        };
+      case 'IMAGE':
+        return { postType: 'SINGLE_IMAGE', source: readPicture(parameters) };
+      case 'VIDEO':
+        // Since July 2023 a video alone is a reel.
+        if (!isCarouselItem) throw refusal(400, codes.mediaType, 'Use media_type REELS for a single video');
+        return { postType: 'VIDEO', source: readVideo(parameters) };
+      case 'REELS':
+        if (isCarouselItem) throw refusal(400, codes.mediaType, 'A reel cannot be in a carousel');
+        return { postType: 'REEL', source: readVideo(parameters) };
+      case 'STORIES': {
+        const isPicture = readText(parameters.image_url) !== undefined;
+        const source = isPicture ? readPicture(parameters) : readVideo(parameters);
+        return { postType: 'STORY', source };
+      }
+      default:
+        throw refusal(400, codes.mediaType, `The media type ${mediaType} is unknown`);
     }
-    const imageUrl = readText(parameters.image_url);
-    if (!imageUrl) throw refusal(400, { code: 100 }, '(#100) The parameter image_url is required');
-    if (!/^https?:\/\/[\x21-\x7e]+$/.test(imageUrl) || !URL.canParse(imageUrl)) {
-      throw refusal(400, codes.notFetchable, 'Only photo or video can be accepted as media type.');
-    }
-    return { imageUrl };
   }
 
   function readChildren(account: Account, parameters: Parameters): string[] {
@@ -199,88 +232,27 @@ function createInstagram(context: SandboxContext): RunningPlatform {
     }
     for (const id of ids) {
       const child = containers.get(id);
-      if (!child || child.ig !== account.externalId || !child.isCarouselItem || child.children) {
+      const isItem = child?.isCarouselItem && child.source.from !== 'children';
+      if (!child || child.owner !== account.externalId || !isItem) {
         throw refusal(400, codes.mediaNotFound, `The media ${id} cannot be found`);
       }
-      const status = statusOf(child);
+      const status = containers.statusOf(child);
       if (status === 'IN_PROGRESS') throw refusal(400, codes.notReady, 'Media ID is not available');
       if (status !== 'FINISHED') throw refusal(400, codes.mediaNotFound, `The media ${id} is ${status}`);
     }
     return ids;
   }
 
-  function gatherChildren(ids: string[]): NonNullable<InstagramContainer['result']> {
-    const media: StoredMedia[] = [];
-    const altTexts: (string | null)[] = [];
-    for (const id of ids) {
-      const result = containers.get(id)?.result;
-      if (!result || 'failed' in result) throw new Error(`Child ${id} has no picture`);
-      media.push(...result.media);
-      altTexts.push(...result.altTexts);
-    }
-    return { media, altTexts };
-  }
-
-  /** Runs beside the answer, as the platform's own fetch does. A stop leaves it to the next start. */
-  async function fetchPicture(container: InstagramContainer): Promise<void> {
-    const halted = context.halted();
-    try {
-      const picture = await takeIn(container.imageUrl!, halted);
-      if (halted.aborted) return;
-      const result = 'failed' in picture ? picture : { media: [picture], altTexts: [container.altText] };
-      await saveContainer({ ...container, result });
-    } catch (error) {
-      if (!halted.aborted) console.error(`sandbox: container ${container.id} cannot be kept`, error);
-    }
-  }
-
-  async function takeIn(url: string, halted: AbortSignal): Promise<StoredMedia | { failed: GraphCode }> {
-    const downloaded = await download(url, halted);
-    if ('failed' in downloaded) return downloaded;
-    const facts = await probeImage(downloaded.bytes);
-    if (facts?.contentType !== 'image/jpeg') return { failed: codes.format };
-    const ratio = facts.width / facts.height;
-    if (ratio < minRatio - ratioTolerance || ratio > maxRatio + ratioTolerance)
-      return { failed: codes.ratio };
-    return context.media.put(downloaded.bytes, facts.contentType);
-  }
-
-  async function download(
-    url: string,
-    halted: AbortSignal,
-  ): Promise<{ bytes: Buffer } | { failed: GraphCode }> {
-    const timeout = AbortSignal.timeout(context.settings.get().mediaFetchTimeoutMs);
-    try {
-      const response = await context.fetch(url, {
-        headers: { 'user-agent': 'facebookexternalhit/1.1' },
-        redirect: 'manual',
-        signal: AbortSignal.any([timeout, halted]),
-      });
-      if (response.status !== 200 || !response.body) {
-        await response.body?.cancel();
-        return { failed: codes.notFetchable };
-      }
-      const chunks: Uint8Array[] = [];
-      let bytes = 0;
-      for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-        bytes += chunk.length;
-        if (bytes > maxImageBytes) return { failed: codes.tooLarge };
-        chunks.push(chunk);
-      }
-      return { bytes: Buffer.concat(chunks) };
-    } catch {
-      return { failed: timeout.aborted ? codes.fetchTimeout : codes.notFetchable };
-    }
-  }
+  const upload = createUploadHost(context, containers, 'instagram');
 
   const publishMedia: Operation = {
     name: 'instagram.media_publish',
     method: 'post',
-    path: '/:version/:ig/media_publish',
-    subject: (call) => igOf(call),
+    path: '/:version/:id/media_publish',
+    subject: ownerOf,
     async handle(call) {
       const account = requireAccount(call);
-      requirePublishScope(account);
+      requireScope(account, 'content_publish');
       const creationId = readText(readParameters(call).creation_id);
       if (!creationId) throw refusal(400, { code: 100 }, '(#100) The parameter creation_id is required');
       return context.serialize(`instagram ${account.externalId}`, () =>
@@ -292,21 +264,11 @@ function createInstagram(context: SandboxContext): RunningPlatform {
   /** Runs one at a time per account, so a container is published once however often and fast it is asked for. */
   async function acceptPublish(call: Call, account: Account, creationId: string): Promise<Reply> {
     const container = containers.get(creationId);
-    if (!container || container.ig !== account.externalId) {
-      throw refusal(
-        400,
-        codes.containerGone,
-        `The media builder ${creationId} does not exist or has expired`,
-      );
-    }
-    const status = statusOf(container);
+    const status = container && containers.statusOf(container);
     // A used container is answered like one that is gone; its status tells PUBLISHED.
-    if (status === 'PUBLISHED' || status === 'EXPIRED') {
-      throw refusal(
-        400,
-        codes.containerGone,
-        `The media builder ${creationId} does not exist or has expired`,
-      );
+    if (container?.owner !== account.externalId || status === 'PUBLISHED' || status === 'EXPIRED') {
+      const message = `The media builder ${creationId} does not exist or has expired`;
+      throw refusal(400, codes.containerGone, message);
     }
     if (container.isCarouselItem)
       throw refusal(400, codes.mediaNotFound, 'A carousel item is not published alone');
@@ -318,73 +280,95 @@ function createInstagram(context: SandboxContext): RunningPlatform {
         error_user_title: 'The user has reached the maximum number of posts',
       });
     }
-    const { media, altTexts } = container.result;
     const publicId = `18${randomDigits(15)}`;
-    await context.ledger.add({
+    await addToLedger(call, account, {
+      ...{ postType: container.postType, text: container.text, rawText: container.text },
+      ...container.result,
+      ...{ publicId, handle: container.id, shortcode: randomShortcode() },
+    });
+    return jsonReply(200, { id: publicId });
+  }
+
+  type Entry = Pick<
+    LedgerPost,
+    'postType' | 'text' | 'rawText' | 'altTexts' | 'media' | 'publicId' | 'handle' | 'shortcode' | 'parentId'
+  >;
+
+  const addToLedger = (call: Call, account: Account, entry: Entry): Promise<LedgerPost> =>
+    context.ledger.add({
       platform: 'instagram',
       externalId: account.externalId,
       accountName: account.name,
-      postType: container.children ? 'CAROUSEL' : 'SINGLE_IMAGE',
-      text: container.caption,
-      rawText: container.caption,
-      altTexts,
-      media,
-      publicId,
+      ...entry,
       receivedAt: call.receivedAt.toISOString(),
       acceptedAt: context.now().toISOString(),
       requestId: call.requestId,
       rawBody: redactText(call.body.toString('utf8')),
-      handle: container.id,
-      shortcode: `D${randomBytes(8).toString('base64url').slice(0, 10)}`,
     });
-    return jsonReply(200, { id: publicId });
+
+  /** What an account has published, newest first, as far as lists show it by now. */
+  function listed(externalId: string, isShown: (postType: PostType) => boolean): LedgerPost[] {
+    const shownBefore = context.now().getTime() - context.settings.get().listDelayMs;
+    return context.ledger
+      .list({ platform: 'instagram', externalId })
+      .filter(
+        (post) => isShown(post.postType) && !post.removedAt && Date.parse(post.acceptedAt) <= shownBefore,
+      )
+      .reverse();
   }
+
+  const isPost = (postType: PostType) => postType !== 'REPLY';
+  const isOnGrid = (postType: PostType) => isPost(postType) && postType !== 'STORY';
 
   function publishesIn24Hours(account: Account): number {
     const since = context.now().getTime() - dayMs;
     return context.ledger
       .list({ platform: 'instagram', externalId: account.externalId })
-      .filter((post) => Date.parse(post.acceptedAt) > since).length;
+      .filter((post) => isPost(post.postType) && Date.parse(post.acceptedAt) > since).length;
   }
 
   const listMedia: Operation = {
     name: 'instagram.media.list',
     method: 'get',
-    path: '/:version/:ig/media',
-    subject: (call) => igOf(call),
+    path: '/:version/:id/media',
+    subject: ownerOf,
     handle(call) {
       const account = requireAccount(call);
       const fields = readFields(call, mediaFields, ['id']);
-      const since = readTime(call, 'since');
-      const until = readTime(call, 'until');
-      const limit = readLimit(call);
-      const shownBefore = context.now().getTime() - context.settings.get().listDelayMs;
-      const posts = context.ledger
-        .list({ platform: 'instagram', externalId: account.externalId })
-        .filter((post) => {
-          const at = Date.parse(post.acceptedAt);
-          if (at > shownBefore) return false;
-          // The platform's times are whole seconds.
-          const seconds = Math.floor(at / 1000);
-          return (since === undefined || seconds >= since) && (until === undefined || seconds <= until);
-        })
-        .reverse();
-      const after = call.query.get('after');
-      const start = after ? posts.findIndex(({ publicId }) => publicId === after) + 1 : 0;
-      const page = posts.slice(start, start + limit);
-      const last = page.at(-1);
-      return jsonReply(200, {
-        data: page.map((post) => select(renderMedia(post), fields)),
-        ...(last ? { paging: { cursors: { before: page[0]!.publicId, after: last.publicId } } } : {}),
-      });
+      return pageOf(call, listed(account.externalId, isOnGrid), (post) => select(renderMedia(post), fields));
     },
   };
+
+  /** The stories of the last 24 hours. */
+  const listStories: Operation = {
+    name: 'instagram.stories.list',
+    method: 'get',
+    path: '/:version/:id/stories',
+    subject: ownerOf,
+    handle(call) {
+      const account = requireAccount(call);
+      const fields = readFields(call, mediaFields, ['id']);
+      const since = context.now().getTime() - dayMs;
+      const stories = listed(account.externalId, (postType) => postType === 'STORY').filter(
+        ({ acceptedAt }) => Date.parse(acceptedAt) > since,
+      );
+      return pageOf(call, stories, (post) => select(renderMedia(post), fields));
+    },
+  };
+
+  const comments = createComments(context, {
+    add: (call, account, words) => addToLedger(call, account, { postType: 'REPLY', ...words }),
+    listed: (account) => listed(account.externalId, (postType) => postType === 'REPLY'),
+  });
+
+  const parentOwner = (call: Call) =>
+    context.ledger.findByPublicId('instagram', call.params.id ?? '')?.externalId;
 
   const publishingLimit: Operation = {
     name: 'instagram.content_publishing_limit',
     method: 'get',
-    path: '/:version/:ig/content_publishing_limit',
-    subject: (call) => igOf(call),
+    path: '/:version/:id/content_publishing_limit',
+    subject: ownerOf,
     handle(call) {
       const account = requireAccount(call);
       const fields = readFields(call, ['quota_usage', 'config'], ['quota_usage']);
@@ -396,54 +380,90 @@ function createInstagram(context: SandboxContext): RunningPlatform {
     },
   };
 
-  /** One path reads containers, media and accounts. */
+  /** A page for each account: Instagram's accounts hang on Facebook's pages. */
+  const listPages: Operation = {
+    name: 'instagram.pages.list',
+    method: 'get',
+    path: '/:version/me/accounts',
+    subject: (call) => call.accounts[0]?.externalId,
+    handle(call) {
+      const known = ['id', 'name', 'access_token', 'tasks', 'instagram_business_account'];
+      const fields = readFields(call, known, ['id', 'name', 'access_token', 'tasks']);
+      const data = call.accounts.map(({ externalId, name, token }) => ({
+        ...{ id: `1${externalId}`, name, access_token: token },
+        tasks: ['ANALYZE', 'ADVERTISE', 'MESSAGING', 'MODERATE', 'CREATE_CONTENT', 'MANAGE'],
+        instagram_business_account: { id: externalId, username: usernameOf(name) },
+      }));
+      return jsonReply(200, { data: data.map((page) => select(page, fields)) });
+    },
+  };
+
+  const listPermissions: Operation = {
+    name: 'instagram.permissions.list',
+    method: 'get',
+    path: '/:version/me/permissions',
+    subject: (call) => call.accounts[0]?.externalId,
+    handle(call) {
+      const scopes = new Set(call.accounts.flatMap((account) => account.scopes));
+      return jsonReply(200, {
+        data: [...scopes].map((permission) => ({ permission, status: 'granted' })),
+      });
+    },
+  };
+
+  /** One path reads containers, media, comments and accounts. */
   const getNode: Operation = {
     name(call) {
-      const id = call.params.ig ?? '';
+      const id = call.params.id ?? '';
       if (containers.get(id)) return 'instagram.container.status';
-      if (id === 'me' || call.accounts.some(({ externalId }) => externalId === id))
-        return 'instagram.account.get';
+      if (id === 'me' || speaksFor(call, id)) return 'instagram.account.get';
       return 'instagram.media.get';
     },
     method: 'get',
-    path: '/:version/:ig',
-    subject(call) {
-      const id = call.params.ig ?? '';
-      return (
-        containers.get(id)?.ig ?? context.ledger.findByPublicId('instagram', id)?.externalId ?? igOf(call)
-      );
-    },
-    handle(call) {
+    path: '/:version/:id',
+    subject: (call) => containers.get(call.params.id ?? '')?.owner ?? parentOwner(call) ?? ownerOf(call),
+    async handle(call) {
       requireVersion(call);
-      const id = call.params.ig ?? '';
+      const id = call.params.id ?? '';
       const container = containers.get(id);
-      if (container && speaksFor(call, container.ig)) {
-        return jsonReply(200, select(renderContainer(container), readFields(call, containerFields, ['id'])));
+      if (container && speaksFor(call, container.owner)) {
+        const fields = readFields(call, containerFields, ['id']);
+        return jsonReply(200, select(await renderContainer(container), fields));
       }
       const post = context.ledger.findByPublicId('instagram', id);
-      if (post && speaksFor(call, post.externalId)) {
-        return jsonReply(200, select(renderMedia(post), readFields(call, mediaFields, ['id'])));
+      if (post && !post.removedAt && speaksFor(call, post.externalId)) {
+        const [node, known] = isPost(post.postType)
+          ? [renderMedia(post), mediaFields]
+          : [comments.render(post), comments.fields];
+        return jsonReply(200, select(node, readFields(call, known, ['id'])));
       }
       const account = requireAccount(call);
       return jsonReply(200, select(renderAccount(account), readFields(call, accountFields, ['id'])));
     },
   };
 
-  function renderContainer(container: InstagramContainer): Record<string, unknown> {
-    const status = statusOf(container);
-    return { id: container.id, status_code: status, status: statusText(container, status) };
+  async function renderContainer(container: Container): Promise<Record<string, unknown>> {
+    const status = containers.statusOf(container);
+    return {
+      id: container.id,
+      status_code: status,
+      status: statusText(status, containers.failureOf(container)),
+      ...(container.source.from === 'upload' && { video_status: await upload.progressOf(container) }),
+    };
   }
 
   function renderMedia(post: LedgerPost): Record<string, unknown> {
+    const isVideo = post.media[0]?.contentType.startsWith('video/');
     const isCarousel = post.postType === 'CAROUSEL';
     return {
       id: post.publicId,
       permalink: permalinkOf(post, context.publicUrl),
       shortcode: post.shortcode,
-      media_type: isCarousel ? 'CAROUSEL_ALBUM' : 'IMAGE',
-      media_product_type: 'FEED',
-      timestamp: post.acceptedAt.replace(/\.\d+Z$/, '+0000'),
-      ...(post.text === '' ? {} : { caption: post.text }),
+      media_type: isCarousel ? 'CAROUSEL_ALBUM' : isVideo ? 'VIDEO' : 'IMAGE',
+      media_product_type: productTypes[post.postType] ?? 'FEED',
+      timestamp: graphTime(post.acceptedAt),
+      // Captions do not include the @ unless the user administers the app.
+      ...(post.text === '' ? {} : { caption: post.text.replaceAll('@', '') }),
       media_url: `${context.publicUrl}/media/${post.media[0]?.sha256}`,
       ...(isCarousel || post.altTexts[0] == null ? {} : { alt_text: post.altTexts[0] }),
       username: usernameOf(post.accountName),
@@ -457,7 +477,7 @@ function createInstagram(context: SandboxContext): RunningPlatform {
       username: usernameOf(account.name),
       name: account.name,
       account_type: 'BUSINESS',
-      media_count: context.ledger.list({ platform: 'instagram', externalId: account.externalId }).length,
+      media_count: listed(account.externalId, isOnGrid).length,
     };
   }
 
@@ -479,25 +499,20 @@ function createInstagram(context: SandboxContext): RunningPlatform {
   return {
     platform: 'instagram',
     basePath: '/instagram',
-    operations: [createMedia, publishMedia, listMedia, publishingLimit, getNode],
-    authenticate: (call) => authenticate(context, call),
-    faultReplies: {
-      refuse: ({ status, code, subcode, message }) =>
-        errorReply(
-          status ?? 400,
-          code === undefined ? codes.restricted : { code: Number(code), subcode },
-          message ?? 'The Instagram account is restricted.',
-        ),
-      throttle,
-      expiredToken: () => expiredToken(),
-      serverError: ({ status, message }) =>
-        errorReply(
-          status ?? 500,
-          { code: 2 },
-          message ?? 'An unexpected error has occurred. Please retry your request later.',
-          { is_transient: true },
-        ),
-    },
+    operations: [
+      upload.operation,
+      createMedia,
+      publishMedia,
+      listMedia,
+      listStories,
+      ...comments.operations,
+      publishingLimit,
+      listPages,
+      listPermissions,
+      getNode,
+    ],
+    authenticate: (call) => authenticate(context, 'instagram', call),
+    faultReplies: graphFaultReplies(codes.restricted, 'The Instagram account is restricted.'),
     unknownPath: (call) =>
       errorReply(400, { code: 2500 }, `Unknown path components: ${call.rawPath.replace('/instagram', '')}`),
     commonHeaders: (call) => ({
@@ -505,141 +520,58 @@ function createInstagram(context: SandboxContext): RunningPlatform {
       'x-fb-request-id': call.requestId,
     }),
     clear: () => containers.clear(),
-    resume() {
-      for (const container of containers.list()) {
-        if (!container.result && statusOf(container) === 'IN_PROGRESS') void fetchPicture(container);
-      }
-    },
+    resume: () => containers.resume(),
   };
 }
 
-function authenticate(context: SandboxContext, call: Call): Account[] {
-  const token = bearerToken(call) ?? readText(readParameters(call).access_token);
-  if (!token) {
-    throw refusal(400, { code: 104 }, 'An access token is required to request this resource.');
+const productTypes: Partial<Record<PostType, string>> = { REEL: 'REELS', STORY: 'STORY' };
+
+function requireUrl(parameters: Parameters, name: string): string {
+  const url = readText(parameters[name]);
+  if (!url) throw refusal(400, { code: 100 }, `(#100) The parameter ${name} is required`);
+  if (!isFetchableUrl(url)) {
+    throw refusal(400, codes.notFetchable, 'Only photo or video can be accepted as media type.');
   }
-  const accounts = context.accounts.findByToken('instagram', token);
-  if (accounts.length === 0) {
-    throw refusal(401, codes.invalidToken, 'Invalid OAuth access token - Cannot parse access token');
-  }
-  const now = context.now().getTime();
-  if (accounts.some(({ expiresAt }) => expiresAt !== undefined && Date.parse(expiresAt) <= now)) {
-    throw new Refusal(expiredToken());
-  }
-  return accounts;
+  return url;
 }
 
-/** Query, form or JSON: the Graph API takes parameters from each. */
-type Parameters = Record<string, unknown>;
+const readPicture = (parameters: Parameters): Container['source'] => ({
+  ...{ from: 'address', kind: 'picture', url: requireUrl(parameters, 'image_url') },
+});
 
-function readParameters(call: Call): Parameters {
-  const fromQuery = Object.fromEntries(call.query);
-  if (call.json !== undefined) return { ...fromQuery, ...asObject(call.json) };
-  const isForm = call.headers['content-type']?.includes('application/x-www-form-urlencoded');
-  const form = isForm ? new URLSearchParams(call.body.toString('utf8')) : new URLSearchParams();
-  return { ...fromQuery, ...Object.fromEntries(form) };
+function readVideo(parameters: Parameters): Container['source'] {
+  if (readText(parameters.upload_type) === 'resumable') return { from: 'upload' };
+  const cover = parameters.cover_url === undefined ? {} : { cover: requireUrl(parameters, 'cover_url') };
+  return { from: 'address', kind: 'video', url: requireUrl(parameters, 'video_url'), ...cover };
 }
 
-function readText(value: unknown): string | undefined {
-  if (typeof value === 'number') return String(value);
-  return typeof value === 'string' ? value : undefined;
-}
-
-function readBoolean(value: unknown): boolean {
-  return value === true || value === 'true' || value === '1';
-}
-
-/** A JSON array, such an array as text, or a list with commas. */
-function readList(value: unknown): string[] {
-  if (Array.isArray(value)) return value.map(String);
-  const text = readText(value)?.trim() ?? '';
-  return text
-    .replace(/^\[|\]$/g, '')
-    .split(',')
-    .map((item) => item.trim().replace(/^"|"$/g, ''))
-    .filter((item) => item !== '');
-}
-
-function readAltText(parameters: Parameters): string | null {
+function readAltText(parameters: Parameters, source: Container['source']): string | null {
   const altText = readText(parameters.alt_text);
   if (altText === undefined) return null;
+  if (source.from !== 'address' || source.kind !== 'picture' || parameters.media_type === 'STORIES') {
+    throw refusal(400, { code: 100 }, '(#100) alt_text is for pictures in the feed');
+  }
   if ([...altText].length > maxAltTextCharacters) {
     throw refusal(400, { code: 100 }, `(#100) alt_text has more than ${maxAltTextCharacters} characters`);
   }
   return altText;
 }
 
-function readFields(call: Call, known: string[], otherwise: string[]): string[] {
-  const asked = call.query.get('fields');
-  if (!asked) return otherwise;
-  const fields = asked.split(/,(?![^{]*\})/).map((field) => field.replace(/\{.*$/, '').trim());
-  const unknown = fields.find((field) => !known.includes(field));
-  if (unknown !== undefined) {
-    throw refusal(400, { code: 100 }, `(#100) Tried accessing nonexisting field (${unknown})`);
+function checkOptions(parameters: Parameters): void {
+  const { thumb_offset: thumbOffset, trial_params: trial } = parameters;
+  if (thumbOffset !== undefined && !/^\d+$/.test(readText(thumbOffset) ?? '')) {
+    throw refusal(400, codes.thumbOffset, 'The thumb offset must be in the video');
   }
-  return fields;
-}
-
-/** Unix seconds, or any date text. */
-function readTime(call: Call, name: string): number | undefined {
-  const value = call.query.get(name);
-  if (value === null) return undefined;
-  const seconds = /^\d+$/.test(value) ? Number(value) : Math.floor(Date.parse(value) / 1000);
-  if (Number.isNaN(seconds)) throw refusal(400, { code: 100 }, `(#100) Invalid ${name}: ${value}`);
-  return seconds;
-}
-
-function readLimit(call: Call): number {
-  const limit = Number(call.query.get('limit') ?? 25);
-  if (!Number.isInteger(limit) || limit < 1) throw refusal(400, { code: 100 }, '(#100) Invalid limit');
-  return Math.min(limit, 100);
-}
-
-function pick(node: Record<string, unknown>, fields: string[]): Record<string, unknown> {
-  return Object.fromEntries(fields.filter((field) => field in node).map((field) => [field, node[field]]));
-}
-
-/** Nodes always carry their id. */
-function select(node: Record<string, unknown>, fields: string[]): Record<string, unknown> {
-  return { ...pick(node, fields), id: node.id };
-}
-
-function requireVersion(call: Call): void {
-  const version = call.params.version ?? '';
-  if (!/^v\d+\.\d+$/.test(version)) {
-    throw refusal(400, { code: 2500 }, `Unknown path components: /${version}`);
+  if (readList(parameters.collaborators).length > maxCollaborators) {
+    throw refusal(400, { code: 100 }, `(#100) At most ${maxCollaborators} collaborators can be invited`);
+  }
+  const strategy = readText(asObject(trial).graduation_strategy) ?? '';
+  if (trial !== undefined && !['MANUAL', 'SS_PERFORMANCE'].includes(strategy)) {
+    throw refusal(400, { code: 100 }, `(#100) Invalid graduation_strategy: ${strategy}`);
   }
 }
 
-function igOf(call: Call): string | undefined {
-  return call.params.ig === 'me' ? call.accounts[0]?.externalId : call.params.ig;
-}
-
-function speaksFor(call: Call, ig: string): boolean {
-  return call.accounts.some(({ externalId }) => externalId === ig);
-}
-
-function requireAccount(call: Call): Account {
-  requireVersion(call);
-  const account = call.accounts.find(({ externalId }) => externalId === igOf(call));
-  if (!account) {
-    throw refusal(
-      400,
-      codes.objectGone,
-      `Unsupported request. Object with ID '${call.params.ig}' does not exist, cannot be loaded due to missing permissions, or does not support this operation`,
-      { type: 'GraphMethodException' },
-    );
-  }
-  return account;
-}
-
-function requirePublishScope(account: Account): void {
-  if (!account.scopes.some((scope) => scope.endsWith('content_publish'))) {
-    throw refusal(403, { code: 10 }, '(#10) Application does not have permission for this action');
-  }
-}
-
-function statusText(container: InstagramContainer, status: ContainerStatus): string {
+function statusText(status: ContainerStatus, failure: string | undefined): string {
   switch (status) {
     case 'IN_PROGRESS':
       return 'In Progress: Media is still being processed.';
@@ -649,78 +581,9 @@ function statusText(container: InstagramContainer, status: ContainerStatus): str
       return 'Published: Media has been successfully published.';
     case 'EXPIRED':
       return 'Expired: Media was not published within 24 hours.';
-    case 'ERROR': {
-      const failed =
-        container.result && 'failed' in container.result ? container.result.failed : codes.uploadFailed;
-      return `Error: Media upload has failed with error code ${failed.subcode ?? failed.code}`;
-    }
+    case 'ERROR':
+      return `Error: Media upload has failed with error code ${failure}`;
     default:
       throw new Error(`Unknown container status: ${status satisfies never}`);
   }
-}
-
-function usernameOf(name: string): string {
-  return name.toLowerCase().replace(/[^a-z0-9._]+/g, '_');
-}
-
-function countMatches(text: string, pattern: RegExp): number {
-  return [...text.matchAll(pattern)].length;
-}
-
-function randomDigits(length: number): string {
-  return Array.from({ length }, () => randomInt(10)).join('');
-}
-
-/**
- * The Graph API documents no Retry-After: how long to wait is in the usage header, in minutes. The account's own
- * number is not known here, so the header names a business of the sandbox.
- */
-function throttle({ status, code, subcode, message, retryAfterSeconds }: Fault): Reply {
-  const usage = { call_count: 100, total_cputime: 100, total_time: 100 };
-  const headers: Record<string, string> = { 'x-app-usage': JSON.stringify(usage) };
-  if (retryAfterSeconds !== undefined) {
-    headers['x-business-use-case-usage'] = JSON.stringify({
-      '1000000000000001': [
-        { type: 'instagram', ...usage, estimated_time_to_regain_access: Math.ceil(retryAfterSeconds / 60) },
-      ],
-    });
-    // Sent only when the script asks for the HTTP form of the refusal.
-    if (status === 429) headers['retry-after'] = String(retryAfterSeconds);
-  }
-  return errorReply(
-    status ?? 403,
-    { code: Number(code ?? 4), subcode },
-    message ?? '(#4) Application request limit reached',
-    { is_transient: true },
-    headers,
-  );
-}
-
-function errorReply(
-  status: number,
-  { code, subcode }: { code: number; subcode?: number | undefined },
-  message: string,
-  extra: Record<string, unknown> = {},
-  headers: Record<string, string> = {},
-): Reply {
-  const error = {
-    message,
-    type: 'OAuthException',
-    code,
-    ...(subcode === undefined ? {} : { error_subcode: subcode }),
-    is_transient: false,
-    fbtrace_id: `A${randomBytes(16).toString('base64url')}`,
-    ...extra,
-  };
-  const challenge: Record<string, string> =
-    code === 190 ? { 'www-authenticate': `OAuth "Facebook Platform" "invalid_token" "${message}"` } : {};
-  return jsonReply(status, { error }, { ...challenge, ...headers });
-}
-
-function refusal(status: number, code: GraphCode, message: string, extra?: Record<string, unknown>): Refusal {
-  return new Refusal(errorReply(status, code, message, extra));
-}
-
-function expiredToken(): Reply {
-  return errorReply(401, codes.expiredToken, 'Error validating access token: Session has expired.');
 }
