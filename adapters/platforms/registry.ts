@@ -1,13 +1,14 @@
 import { type AccountKind, type Platform, platforms } from '../../domain/post.ts';
 import type { Connector } from './connector.ts';
 import type { PlatformAddresses, PlatformDefinition, Timings } from './definition.ts';
+import { facebook } from './facebook.ts';
 import type { Fetch } from './http.ts';
 import { instagram } from './instagram.ts';
 import { linkedin } from './linkedin.ts';
 import type { PlatformAdapter } from './publisher.ts';
 
 /** A new platform is one line here. */
-export const definitions: Readonly<Record<Platform, PlatformDefinition>> = { linkedin, instagram };
+export const definitions: Readonly<Record<Platform, PlatformDefinition>> = { linkedin, instagram, facebook };
 
 /** Where each platform is reached. */
 export type PlatformEndpoints = Readonly<Record<Platform, PlatformAddresses>>;

@@ -49,6 +49,7 @@ const expectedIds: Readonly<Record<CampaignProfile['accountKind'], { pattern: Re
   organization: { pattern: /^urn:li:organization:[A-Za-z0-9_-]+$/, example: 'urn:li:organization:2414183' },
   member: { pattern: /^urn:li:person:[A-Za-z0-9_-]+$/, example: 'urn:li:person:8675309' },
   business: { pattern: /^\d+$/, example: '"17841405822304914"' },
+  page: { pattern: /^\d+$/, example: '"1755847768034402"' },
 };
 
 export function readMembers(

@@ -6,6 +6,7 @@ import {
   ruleFor,
   type TargetInput,
 } from '../../domain/platform-rules.ts';
+import { platformRules } from '../../domain/platforms/index.ts';
 import { platforms, postTypes } from '../../domain/post.ts';
 import { countHashtags, countMentions } from '../../domain/text-length.ts';
 
@@ -39,6 +40,12 @@ describe('the table of types', () => {
       'linkedin CAROUSEL',
       'instagram SINGLE_IMAGE',
       'instagram CAROUSEL',
+      'facebook TEXT_ONLY',
+      'facebook SINGLE_IMAGE',
+      'facebook CAROUSEL',
+      'facebook VIDEO',
+      'facebook STORY',
+      'facebook REEL',
     ]);
     expect(check({ ...onInstagram, type: 'TEXT_ONLY' })).toEqual([
       {
@@ -193,7 +200,7 @@ describe('media', () => {
 describe('the brief', () => {
   it('recommends only sizes that pass the rules', () => {
     for (const platform of platforms) {
-      const kind = platform === 'linkedin' ? 'member' : 'business';
+      const [kind] = platformRules[platform].kinds;
       for (const { width, height, contentTypes } of briefFormats(platform, 'SINGLE_IMAGE')) {
         const media = [jpeg({ width, height, contentType: contentTypes[0]! })];
         expect(codes({ platform, kind, type: 'SINGLE_IMAGE', media })).toEqual([]);
