@@ -104,19 +104,36 @@ export interface ChunkedVideo {
 /** Uploads a video in the chunks that Facebook asks for, up to the call that publishes it. Repeatable. */
 // https://developers.facebook.com/docs/graph-api/video-uploads (read 2026-11-21)
 export async function uploadInChunks(upload: Upload): Promise<ChunkedVideo> {
+  const resumed = await resumeChunks(upload);
+  const { videoId, sessionId, ...first } = resumed ?? (await startChunks(upload));
+  try {
+    await transferAll(upload, sessionId, first);
+  } catch (error) {
+    if (resumed && error instanceof OutcomeError && error.code === 'rejected')
+      throw await forgetSession(upload, error);
+    throw error;
+  }
+  return { videoId, sessionId };
+}
+
+async function transferAll(upload: Upload, sessionId: string, first: Chunk): Promise<void> {
   const { item, context } = upload;
-  const session = (await resumeChunks(upload)) ?? (await startChunks(upload));
-  let { start, end } = session;
+  let { start, end } = first;
   while (start < end) {
     context.progress(`Uploading video ${item.mediaId} to Facebook: ${start} of ${item.sizeBytes} bytes`);
-    const next = await transferChunk(upload, session.sessionId, { start, end });
+    const next = await transferChunk(upload, sessionId, { start, end });
     if (next.start <= start) {
       const message = `Facebook video chunk: asked for byte ${next.start} again after it had come up to ${end}`;
       throw new OutcomeError('unexpected-response', message);
     }
     ({ start, end } = next);
   }
-  return { videoId: session.videoId, sessionId: session.sessionId };
+}
+
+/** An old session that is refused says nothing against the video: the next attempt begins anew. */
+async function forgetSession({ context }: Upload, { message, details }: OutcomeError): Promise<OutcomeError> {
+  await context.upload.keep({});
+  return new OutcomeError('unavailable', message, { ...details, sent: false });
 }
 
 /** The bytes that Facebook wants next; none when both are the same. */
@@ -146,11 +163,10 @@ async function startChunks(upload: Upload): Promise<ChunkedVideo & Chunk> {
 /** Where the next chunk ends is said at the start and after each; after a break it is as long as the first one was. */
 async function resumeChunks(upload: Upload): Promise<(ChunkedVideo & Chunk) | null> {
   const { sessionId, videoId, chunkBytes } = upload.context.upload.kept ?? {};
-  if (typeof sessionId !== 'string' || typeof videoId !== 'string' || typeof chunkBytes !== 'number')
-    return null;
+  if (typeof sessionId !== 'string' || typeof videoId !== 'string' || !(Number(chunkBytes) > 0)) return null;
   const start = await keptBytes(upload, videoId);
   if (start === null) return null;
-  return { sessionId, videoId, start, end: Math.min(upload.item.sizeBytes, start + chunkBytes) };
+  return { sessionId, videoId, start, end: Math.min(upload.item.sizeBytes, start + Number(chunkBytes)) };
 }
 
 async function transferChunk(upload: Upload, sessionId: string, { start, end }: Chunk): Promise<Chunk> {

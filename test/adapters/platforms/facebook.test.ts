@@ -225,6 +225,19 @@ describe('prepare a video', () => {
     expect(told.kept).toEqual([kept]);
   });
 
+  it('takes the refusal of an old session for no refusal of the video, and begins anew the next time', async () => {
+    const refusal = graphError(400, { code: 100, message: 'Invalid upload_session_id' });
+    const told = context(kept);
+    const adapter = facebook(videoState('uploading', { bytes: 12 }), refusal);
+    const error = await outcomeOf(adapter.preparer.prepare(page, film(), media, told));
+    expect([error.code, error.details.sent]).toEqual(['unavailable', false]);
+    expect(told.kept).toEqual([{}]);
+    const fresh = await outcomeOf(
+      facebook(started, refusal).preparer.prepare(page, film(), media, context()),
+    );
+    expect(fresh.code).toBe('rejected');
+  });
+
   it('begins no second upload while nobody answers for the first', async () => {
     const adapter = facebook({ status: 503 });
     const error = await outcomeOf(adapter.preparer.prepare(page, film(), media, context(kept)));
@@ -581,6 +594,8 @@ describe('confirm', () => {
     const confirmed = await adapter.publisher.confirm(page, '99', context());
     expect(confirmed).toEqual({ publicId: '99', permalink: story.url });
     expect(adapter.sent).toEqual([readVideo('99'), listStories]);
+    const odd = facebook(ok({ id: '99', status: 'PUBLISHED' }), listed(story));
+    expect(await odd.publisher.confirm(page, '99', context())).toEqual(confirmed);
     const late = await outcomeOf(facebook(gone, listed()).publisher.confirm(page, '99', context()));
     expect([late.code, late.details.retryAfterMs]).toEqual(['unavailable', 10_000]);
   });
