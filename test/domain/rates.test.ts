@@ -4,6 +4,7 @@ const rates: Rates = {
   ...defaultRates,
   linkedin: { app: { perMinute: 600, burst: 5 }, profile: { perMinute: 30, burst: 10 } },
   instagram: { app: null, profile: { perMinute: 7, burst: 1 } },
+  facebook: { app: null, profile: null },
 };
 
 it('gives a commit the buckets of its application and of its profile, with the time that a token takes', () => {

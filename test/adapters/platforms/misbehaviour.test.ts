@@ -64,9 +64,11 @@ describe.each(tested.map((cell) => [cell.platform, cell.kind, cell.type, cell] a
 
     it.each(possible)('%s', async (what, { fault, isTaken, ending }) => {
       const content = stage.contentOf(cell, `${what} ${type}`);
+      const before = await stage.ledgerOf(cell);
       await stage.fail(cell, { ...fault, operation: fixtures[platform].commitOperation(type) });
       const ended = await bringOut(stage, cell, content);
-      const entries = (await stage.ledgerOf(cell)).filter(({ text }) => text.includes(`${what} ${type}`));
+      // A story may have no text: what is new counts, whatever it says.
+      const entries = (await stage.ledgerOf(cell)).slice(before.length);
       const canTell = stage.adapterOf(cell).finder !== undefined;
       const isCertain = fault.kind === 'delay' || ending !== 'published';
       expect(ended).toBe(canTell || isCertain ? ending : 'unconfirmed');
