@@ -23,6 +23,7 @@ const usualKind: Readonly<Record<Platform, AccountKind>> = {
   linkedin: 'organization',
   instagram: 'business',
   tiktok: 'creator',
+  pinterest: 'user',
 };
 
 const externalIdOf: Readonly<Record<AccountKind, (number: string) => string>> = {
@@ -30,6 +31,7 @@ const externalIdOf: Readonly<Record<AccountKind, (number: string) => string>> = 
   organization: (number) => `urn:li:organization:${number}`,
   business: (number) => `1784${number}`,
   creator: (number) => `723f24d7-${number}`,
+  user: (number) => number,
 };
 
 export type Control = (method: string, path: string, body?: unknown) => Promise<unknown>;

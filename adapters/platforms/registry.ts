@@ -4,11 +4,17 @@ import type { PlatformAddresses, PlatformDefinition, Timings } from './definitio
 import type { Fetch } from './http.ts';
 import { instagram } from './instagram.ts';
 import { linkedin } from './linkedin.ts';
+import { pinterest } from './pinterest.ts';
 import type { PlatformAdapter } from './publisher.ts';
 import { tiktok } from './tiktok.ts';
 
 /** A new platform is one line here. */
-export const definitions: Readonly<Record<Platform, PlatformDefinition>> = { linkedin, instagram, tiktok };
+export const definitions: Readonly<Record<Platform, PlatformDefinition>> = {
+  linkedin,
+  instagram,
+  tiktok,
+  pinterest,
+};
 
 /** Where each platform is reached. */
 export type PlatformEndpoints = Readonly<Record<Platform, PlatformAddresses>>;

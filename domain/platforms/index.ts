@@ -1,10 +1,11 @@
 import { instagram } from './instagram.ts';
 import { linkedin } from './linkedin.ts';
+import { pinterest } from './pinterest.ts';
 import type { PlatformRules } from './rules.ts';
 import { tiktok } from './tiktok.ts';
 
 /** Every platform, by the name that rows, messages and addresses carry. A new one is one line here. */
-const registered = { linkedin, instagram, tiktok } as const;
+const registered = { linkedin, instagram, tiktok, pinterest } as const;
 
 export type Platform = keyof typeof registered;
 export const platforms = Object.keys(registered) as [Platform, ...Platform[]];

@@ -1,10 +1,14 @@
 import type { SandboxPlatform } from '../platform.ts';
 import { instagram } from './instagram.ts';
 import { linkedin } from './linkedin.ts';
+import { pinterest } from './pinterest.ts';
 import { tiktok } from './tiktok.ts';
 
 /** A new platform is one line here. */
-const registered = { linkedin, instagram, tiktok } as const satisfies Record<string, SandboxPlatform>;
+const registered = { linkedin, instagram, tiktok, pinterest } as const satisfies Record<
+  string,
+  SandboxPlatform
+>;
 
 export type Platform = keyof typeof registered;
 export const platforms = Object.keys(registered) as [Platform, ...Platform[]];
