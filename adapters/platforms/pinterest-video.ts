@@ -37,7 +37,8 @@ export async function bringVideo(
     if (status === 'succeeded') return mediaId;
     if (status === 'failed') {
       throw new OutcomeError('rejected', `Pinterest could not process video ${item.mediaId}`, {
-        ...{ platformCode: status, handleIsDead: true },
+        platformCode: status,
+        handleIsDead: true,
       });
     }
     if (performance.now() >= deadline) {
@@ -73,7 +74,10 @@ async function upload(
   await context.upload.keep({ mediaId });
   const source = watched(media.stream(item), item, context);
   const form = multipartOf(parameters, {
-    ...{ field: 'file', name: 'video.mp4', contentType: item.contentType, sizeBytes: item.sizeBytes },
+    field: 'file',
+    name: 'video.mp4',
+    contentType: item.contentType,
+    sizeBytes: item.sizeBytes,
     bytes: source.bytes,
   });
   try {
@@ -106,7 +110,10 @@ interface Registered {
 async function register(api: PinterestApi, account: Account, context: PrepareContext): Promise<Registered> {
   const what = 'Pinterest video registration';
   const body = await callPinterest(api, account.accessToken, context, {
-    ...{ method: 'POST', path: '/media', body: { media_type: 'video' }, what },
+    method: 'POST',
+    path: '/media',
+    body: { media_type: 'video' },
+    what,
   });
   const { media_id: mediaId, upload_url: uploadUrl, upload_parameters: parameters } = body;
   if (typeof mediaId !== 'string' || typeof uploadUrl !== 'string' || !isObject(parameters)) {
@@ -161,7 +168,8 @@ async function readStatus(
   context: PrepareContext,
 ): Promise<(typeof statuses)[number]> {
   const body = await callPinterest(api, account.accessToken, context, {
-    ...{ path: path`/media/${mediaId}`, what: 'Pinterest video status' },
+    path: path`/media/${mediaId}`,
+    what: 'Pinterest video status',
   });
   const status = statuses.find((known) => known === body.status);
   if (status) return status;

@@ -116,7 +116,10 @@ async function createPin(
   const what = 'Pinterest pin creation';
   try {
     const { id } = await callPinterest(api, account.accessToken, context, {
-      ...{ method: 'POST', path: '/pins', body: mapPin(content, source.body), what },
+      method: 'POST',
+      path: '/pins',
+      body: mapPin(content, source.body),
+      what,
       timeoutMs: api.timings.commitTimeoutMs,
       secrets: source.addresses,
     });
@@ -200,7 +203,9 @@ function createRemover(api: Pinterest): Remover {
     remove: async (account, publicId, context) => {
       try {
         await tellPinterest(api, account.accessToken, context, {
-          ...{ method: 'DELETE', path: path`/pins/${publicId}`, what: 'Pinterest pin removal' },
+          method: 'DELETE',
+          path: path`/pins/${publicId}`,
+          what: 'Pinterest pin removal',
         });
       } catch (error) {
         if (!(error instanceof OutcomeError) || error.details.status !== 404) throw error;
@@ -284,7 +289,8 @@ async function mapVideoSource(
   const mediaId = handle?.ids.mediaId;
   if (typeof mediaId !== 'string') {
     throw new OutcomeError('unavailable', 'Pinterest pin creation: no video was prepared', {
-      ...{ sent: false, handleIsDead: true },
+      sent: false,
+      handleIsDead: true,
     });
   }
   const { cover } = onlyItem(content);
@@ -325,7 +331,8 @@ function parsePin(element: unknown): ListedPin {
   }
   const media = isObject(pin.media) ? pin.media : {};
   return {
-    ...{ id: pin.id, createdAt },
+    id: pin.id,
+    createdAt,
     title: textOf(pin.title),
     description: textOf(pin.description),
     link: textOf(pin.link),

@@ -255,7 +255,8 @@ function mapTikTokError(
     const retryAfterMs = Math.max(throttledRetryMs, parseRetryAfter(headers, now) ?? 0);
     const message = `TikTok answered ${status} ${code ?? ''}`.trim();
     return new OutcomeError('rate-limited', message, {
-      ...{ status, retryAfterMs },
+      status,
+      retryAfterMs,
       ...(code && { platformCode: code }),
     });
   }

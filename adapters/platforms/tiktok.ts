@@ -69,8 +69,8 @@ export const tiktok: PlatformDefinition = {
 const defaults: Timings = {
   // The last chunk, and what TikTok then needs: half a minute for 512 MB. Who takes longer is asked about afterwards.
   commitTimeoutMs: 60_000,
-  // 30 looks a minute are allowed.
-  pollIntervalMs: 3_000,
+  // A creator's posts may be looked at 30 times a minute: enough for two at once.
+  pollIntervalMs: 5_000,
   processingTimeoutMs: 600_000,
   settleMs: 60_000,
   blindWaitMs: 0,
@@ -175,7 +175,9 @@ async function commitVideo(
   if (refusal === null || !isUnused(status)) return receiptOf(session.publishId, status);
   if (!endsSession(refusal)) throw refusal;
   throw new OutcomeError('unavailable', `${refusal.message}; the video is not complete there`, {
-    ...{ status: refusal.details.status, sent: false, handleIsDead: true },
+    status: refusal.details.status,
+    sent: false,
+    handleIsDead: true,
   });
 }
 
@@ -292,7 +294,8 @@ async function readPostId(
   const [postId] = postIds;
   if (postId !== undefined) return postId;
   throw new OutcomeError('unavailable', `TikTok has not named the post of ${publishId} yet (${status})`, {
-    ...{ sent: false, retryAfterMs: moderationRetryMs },
+    sent: false,
+    retryAfterMs: moderationRetryMs,
   });
 }
 
@@ -401,7 +404,8 @@ function sessionOf(handle: PreparedHandle | null): UploadSession {
   const publishId = publishIdOf(handle);
   if (publishId === null || handle?.secret === undefined || handle.expiresAt === null) {
     throw new OutcomeError('unavailable', 'TikTok video upload: nothing was prepared', {
-      ...{ sent: false, handleIsDead: true },
+      sent: false,
+      handleIsDead: true,
     });
   }
   return { publishId, uploadUrl: handle.secret, expiresAtMs: Date.parse(handle.expiresAt) };

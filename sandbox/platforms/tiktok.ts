@@ -444,8 +444,13 @@ function createTikTok(context: SandboxContext): RunningPlatform {
       throw invalidParam('brand_content_toggle is required');
     }
     return {
-      ...{ publishId, owner: account.externalId, title: '', description: '', privacyLevel },
-      ...{ createdAt: context.now().getTime(), ...describeCall(call) },
+      publishId,
+      owner: account.externalId,
+      title: '',
+      description: '',
+      privacyLevel,
+      createdAt: context.now().getTime(),
+      ...describeCall(call),
     };
   }
 

@@ -23,7 +23,9 @@ import {
 
 const now = () => new Date('2026-11-21T10:00:00Z');
 const options: Omit<AdapterOptions, 'fetch'> = {
-  ...{ ...definition.live, now, timings: { pollIntervalMs: 0 } },
+  ...definition.live,
+  now,
+  timings: { pollIntervalMs: 0 },
 };
 const pinterest = (...answers: Parameters<typeof scripted>) => {
   const { fetch, sent } = scripted(...answers);
@@ -40,7 +42,9 @@ const get = (path: string) => ({
   },
 });
 const post = (path: string, body: unknown) => ({
-  ...{ method: 'POST', url: `https://api.pinterest.com/v5${path}`, body },
+  method: 'POST',
+  url: `https://api.pinterest.com/v5${path}`,
+  body,
   headers: { authorization, 'content-type': 'application/json' },
 });
 const pinned: Answer = { status: 201, body: { id: '813744226420795884', board_id: '549' } };
@@ -51,7 +55,8 @@ const error = (status: number, code: number, message = 'Why'): Answer => ({
 const address = (id: string) => `https://media.example/${id}.jpg?X-Amz-Signature=abc123`;
 const onBoard = { boardId: '549' };
 const one = content('SINGLE_IMAGE', 'Three steps to #coffee', [picture('a', 'A cup')], {
-  ...{ title: 'Coffee', options: { ...onBoard, link: 'https://shop.example/?utm_content=a1' } },
+  title: 'Coffee',
+  options: { ...onBoard, link: 'https://shop.example/?utm_content=a1' },
 });
 const film = (extra: Partial<PublicContent['options']> = {}, cover = false) =>
   content('VIDEO', 'Watch', [video('v', 12, cover ? picture('c') : undefined)], {
@@ -215,7 +220,8 @@ describe('confirm and remove', () => {
   it('builds the address without asking', async () => {
     const { publisher, sent } = pinterest();
     expect(await publisher.confirm(user, '81', context())).toEqual({
-      ...{ publicId: '81', permalink: 'https://www.pinterest.com/pin/81/' },
+      publicId: '81',
+      permalink: 'https://www.pinterest.com/pin/81/',
     });
     expect(sent).toEqual([]);
   });
@@ -242,7 +248,8 @@ describe('prepare', () => {
     body: { media_id: '12345', media_type: 'video', upload_url: uploadUrl, upload_parameters: parameters },
   };
   const status = (name: string): Answer => ({
-    ...{ status: 200, body: { media_id: '12345', media_type: 'video', status: name } },
+    status: 200,
+    body: { media_id: '12345', media_type: 'video', status: name },
   });
   /** A server that reads a form to its end, as the storage host does, before it answers. */
   const reading = (...answers: (Answer | Error)[]) => {
@@ -379,7 +386,8 @@ describe('find', () => {
     ...fields,
   });
   const page = (items: unknown[], bookmark: string | null = null): Answer => ({
-    ...{ status: 200, body: { items, bookmark } },
+    status: 200,
+    body: { items, bookmark },
   });
   const older = pin({ id: '80', created_at: '2026-11-21T08:00:00Z' });
   const find = (search: FindQuery, ...answers: Parameters<typeof scripted>) => {
@@ -447,7 +455,8 @@ describe('find', () => {
     expect(await result).toEqual(found);
     const endless = Array.from({ length: 5 }, (_, index) => page(mixed, `b${index}`));
     expect(await find(query(), ...endless).result).toEqual({
-      ...{ kind: 'cannot-tell', reason: 'not among the first 15 pins of the board' },
+      kind: 'cannot-tell',
+      reason: 'not among the first 15 pins of the board',
     });
   });
 

@@ -30,7 +30,9 @@ import {
 
 const now = () => new Date('2026-11-21T10:00:00Z');
 const options: Omit<AdapterOptions, 'fetch'> = {
-  ...{ ...definition.live, now, timings: { pollIntervalMs: 0, commitTimeoutMs: 5_000 } },
+  ...definition.live,
+  now,
+  timings: { pollIntervalMs: 0, commitTimeoutMs: 5_000 },
 };
 const tiktok = (...answers: Parameters<typeof scripted>) => {
   const { fetch, sent } = scripted(...answers);
@@ -39,7 +41,10 @@ const tiktok = (...answers: Parameters<typeof scripted>) => {
 const creator = account({ platform: 'tiktok', kind: 'creator', externalId: 'open-1' });
 const apiHeaders = { authorization: `Bearer ${token}`, 'content-type': 'application/json; charset=UTF-8' };
 const api = (path: string, body?: unknown) => ({
-  ...{ method: 'POST', url: `https://open.tiktokapis.com${path}`, headers: apiHeaders, body },
+  method: 'POST',
+  url: `https://open.tiktokapis.com${path}`,
+  headers: apiHeaders,
+  body,
 });
 
 const ok = (data: Record<string, unknown>): Answer => ({
@@ -62,12 +67,15 @@ const status = (name: string, fields: Record<string, unknown> = {}): Answer =>
   ok({ status: name, ...fields });
 const complete = status('PUBLISH_COMPLETE', { publicaly_available_post_id: [] });
 const handle: PreparedHandle = {
-  ...{ ids: { publishId }, secret: uploadUrl, expiresAt: '2026-11-21T10:55:00.000Z' },
+  ids: { publishId },
+  secret: uploadUrl,
+  expiresAt: '2026-11-21T10:55:00.000Z',
 };
 const publicly = { options: { privacyLevel: 'PUBLIC_TO_EVERYONE' } };
 const film = (sizeBytes = 3) => content('VIDEO', 'Watch #this', [video('v', sizeBytes)], publicly);
 const photos = content('CAROUSEL', 'Three steps to #coffee', [picture('a'), picture('b')], {
-  ...{ title: 'Coffee', options: { ...publicly.options, coverIndex: 1, aiGenerated: true } },
+  title: 'Coffee',
+  options: { ...publicly.options, coverIndex: 1, aiGenerated: true },
 });
 /** With the size of bytes in their place. */
 const counted = (request: Sent) => ({
@@ -99,7 +107,10 @@ describe('prepare', () => {
     const adapter = tiktok(creatorInfo, started);
     const told = context();
     const chosen = {
-      ...{ disableDuet: true, coverTimestampMs: 1_000, brandOrganic: true, aiGenerated: true },
+      disableDuet: true,
+      coverTimestampMs: 1_000,
+      brandOrganic: true,
+      aiGenerated: true,
       privacyLevel: 'SELF_ONLY',
     };
     const post = content('REEL', 'Watch #this', [video('v', 3)], { options: chosen });
@@ -201,7 +212,8 @@ describe('prepare', () => {
   it('begins no post of pictures, because to begin it is to publish it', async () => {
     const adapter = tiktok(creatorInfo);
     expect(await adapter.preparer.prepare(creator, photos, media, context())).toEqual({
-      ...{ ids: {}, expiresAt: '2026-11-21T10:55:00.000Z' },
+      ids: {},
+      expiresAt: '2026-11-21T10:55:00.000Z',
     });
     expect(adapter.sent).toHaveLength(1);
   });
@@ -520,7 +532,8 @@ describe('confirm', () => {
   it('knows the id without the address of a creator who has reached a cap', async () => {
     const adapter = tiktok(named, refusal(200, 'spam_risk_too_many_posts'));
     expect(await adapter.publisher.confirm(creator, publishId, context())).toEqual({
-      ...{ publicId: id, permalink: null },
+      publicId: id,
+      permalink: null,
     });
   });
 
@@ -535,7 +548,10 @@ describe('confirm', () => {
 describe('find', () => {
   const at = Date.parse('2026-11-21T09:59:30Z');
   const query = (fields: Partial<FindQuery> = {}): FindQuery => ({
-    ...{ content: film(3), handle, sentAfter: new Date(at), sentBefore: new Date(at + 5_000) },
+    content: film(3),
+    handle,
+    sentAfter: new Date(at),
+    sentBefore: new Date(at + 5_000),
     ...fields,
   });
   const find = (search: FindQuery, ...answers: Parameters<typeof scripted>) => {
@@ -570,14 +586,17 @@ describe('find', () => {
     const late = query({ handle: { ...handle, expiresAt: '2026-11-21T10:00:00.000Z' } });
     const some = status('PROCESSING_UPLOAD', { uploaded_bytes: 2 });
     expect(await find(late, some).result).toEqual({
-      ...{ kind: 'absent', proof: 'single-use-handle', handleIsDead: true },
+      kind: 'absent',
+      proof: 'single-use-handle',
+      handleIsDead: true,
     });
     expect(await find(late, status('PROCESSING_UPLOAD')).result).toMatchObject({ kind: 'cannot-tell' });
   });
 
   it('cannot tell without a session', async () => {
     expect(await find(query({ handle: null })).result).toEqual({
-      ...{ kind: 'cannot-tell', reason: 'no upload is known' },
+      kind: 'cannot-tell',
+      reason: 'no upload is known',
     });
   });
 
@@ -713,7 +732,8 @@ describe('connecting', () => {
       { kind: 'creator', externalId: 'open-1', name: 'Ada', accessToken: null, obstacle: null },
     ]);
     expect(sent[0]).toMatchObject({
-      ...{ method: 'GET', url: 'https://open.tiktokapis.com/v2/user/info/?fields=open_id,display_name' },
+      method: 'GET',
+      url: 'https://open.tiktokapis.com/v2/user/info/?fields=open_id,display_name',
     });
   });
 
