@@ -146,6 +146,8 @@ export interface PartInput extends TargetInput {
   /** The platform's ids of what it answers, and of the post. */
   readonly parentId: string;
   readonly rootId: string;
+  /** When it was its turn; fixed, so that an instant the platform's rate has given is kept. */
+  readonly dueAtMs: number;
   /** The instant the platform's rate gave an earlier call; `null` for none. */
   readonly admittedAtMs: number | null;
 }

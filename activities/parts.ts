@@ -94,20 +94,20 @@ async function arm(
   input: PartInput,
 ): Promise<Armed | Exclude<ArmResult, { kind: 'armed' }>> {
   const { workflowExecution, activityId } = activityInfo();
-  const now = await clock.now();
+  const [now, dueAt] = [await clock.now(), new Date(input.dueAtMs)];
   const result = await armPublication(database, {
     ...{ postId: input.postId, targetId: input.targetId, part: input.part, cycle: input.cycle },
     holder: `${workflowExecution?.runId ?? randomUUID()}/${activityId}`,
     runId: workflowExecution?.runId ?? '',
     version: 0,
-    ...{ revisionId: input.revisionId, approvedHash: input.approvedHash, dueAt: now, handle: null },
+    ...{ revisionId: input.revisionId, approvedHash: input.approvedHash, dueAt, handle: null },
     ...{ profileId: stored.profile.id, platform: account.platform },
     policyVersion: await findPoliciesVersion(database, input.tenantId),
     admittedAt: input.admittedAtMs === null ? null : new Date(input.admittedAtMs),
     buckets: bucketsFor(rates, account.platform, stored.profile.id),
     ...{ now, armUntil: now },
   });
-  return result.kind === 'armed' ? { ...result, dueAt: now } : result;
+  return result.kind === 'armed' ? { ...result, dueAt } : result;
 }
 
 function withoutArm(result: Exclude<ArmResult, { kind: 'armed' }>): PartResult {

@@ -37,7 +37,7 @@ export async function partsWorkflow(input: PartsWorkflowInput): Promise<PartsOut
 /** Brings one part out, once: after doubt it is asked about before anything is sent again. */
 async function bringOut(input: PartsWorkflowInput, part: number, parentId: string): Promise<PartSettled> {
   const { kinds: _, publicId: rootId, ...target } = input;
-  let asked: PartInput = { ...target, part, parentId, rootId, admittedAtMs: null };
+  let asked: PartInput = { ...target, part, parentId, rootId, dueAtMs: Date.now(), admittedAtMs: null };
   let heldMs = 0;
   for (let tries = 0; ; ) {
     const result = await publishOrAsk(asked);

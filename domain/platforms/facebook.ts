@@ -63,6 +63,7 @@ const link: OptionRule = {
 export const facebook = {
   name: 'Facebook',
   kinds: ['page'],
+  accountIds: { page: { pattern: '^[0-9]+$', example: '104050607080910' } },
   types: {
     TEXT_ONLY: {
       isSupported: true,

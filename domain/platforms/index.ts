@@ -1,11 +1,18 @@
+import { facebook } from './facebook.ts';
 import { instagram } from './instagram.ts';
 import { linkedin } from './linkedin.ts';
 import { mastodon } from './mastodon.ts';
+import { pinterest } from './pinterest.ts';
+import { reddit } from './reddit.ts';
+import { threads } from './threads.ts';
+import { tiktok } from './tiktok.ts';
+import { x } from './x.ts';
+import { youtube } from './youtube.ts';
 import type { PlatformRules } from './rules.ts';
 import { x } from './x.ts';
 
 /** Every platform, by the name that rows, messages and addresses carry. A new one is one line here. */
-const registered = { linkedin, instagram, x, mastodon } as const;
+const registered = { facebook, instagram, linkedin, mastodon, pinterest, reddit, threads, tiktok, x, youtube } as const;
 
 export type Platform = keyof typeof registered;
 export const platforms = Object.keys(registered) as [Platform, ...Platform[]];

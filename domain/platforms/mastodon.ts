@@ -66,6 +66,7 @@ const videoPost: PostRule = { isSupported: true, text, media: oneVideo, ...below
 export const mastodon = {
   name: 'Mastodon',
   kinds: ['user'],
+  accountIds: { user: { pattern: '^[0-9]+$', example: '109302436954721982' } },
   types: {
     TEXT_ONLY: { isSupported: true, text: ownText, media: null, ...below },
     SINGLE_IMAGE: { isSupported: true, text, media: oneImage, ...below },

@@ -47,15 +47,15 @@ const cases: readonly (readonly [string, Case])[] = [
   ['refuses', { fault: { kind: 'refuse' }, isTaken: false, ending: 'refused' }],
 ];
 
-/** One type for each kind of account is enough: what fails is the call. */
-const tested: readonly Cell[] = [
-  ...new Map(
-    cells.map((cell) => [
-      `${cell.platform} ${cell.kind} ${fixtures[cell.platform].commitOperation(cell.type)}`,
-      cell,
-    ]),
-  ).values(),
-];
+/** What fails is the call, so of the types that share one the first and the last are enough. */
+const tested: readonly Cell[] = cells.filter((cell, index) => {
+  const isAlike = (other: Cell): boolean =>
+    other.platform === cell.platform &&
+    other.kind === cell.kind &&
+    callOf(other) === callOf(cell);
+  return !cells.slice(0, index).some(isAlike) || !cells.slice(index + 1).some(isAlike);
+});
+const callOf = ({ platform, type }: Cell): string => fixtures[platform].commitOperation(type);
 
 describe.each(tested.map((cell) => [cell.platform, cell.kind, cell.type, cell] as const))(
   '%s %s %s',
@@ -69,7 +69,8 @@ describe.each(tested.map((cell) => [cell.platform, cell.kind, cell.type, cell] a
       const ended = await bringOut(stage, cell, content);
       // A story may have no text: what is new counts, whatever it says.
       const entries = (await stage.ledgerOf(cell)).slice(before.length);
-      const canTell = stage.adapterOf(cell).finder !== undefined;
+      const isProvable = isTaken || !fixtures[platform].unprovable?.(type);
+      const canTell = stage.adapterOf(cell).finder !== undefined && isProvable;
       const isCertain = fault.kind === 'delay' || ending !== 'published';
       expect(ended).toBe(canTell || isCertain ? ending : 'unconfirmed');
       const goesOut = ended === 'published' || (ended === 'unconfirmed' && isTaken);
