@@ -1,21 +1,32 @@
 import { type AccountKind, type Platform, platforms } from '../../domain/post.ts';
 import type { Connector } from './connector.ts';
 import type { PlatformAddresses, PlatformDefinition, Timings } from './definition.ts';
-import type { Fetch } from './http.ts';
 import { facebook } from './facebook.ts';
+import type { Fetch } from './http.ts';
 import { instagram } from './instagram.ts';
 import { linkedin } from './linkedin.ts';
 import { mastodon } from './mastodon.ts';
 import { pinterest } from './pinterest.ts';
+import type { PlatformAdapter } from './publisher.ts';
 import { reddit } from './reddit.ts';
 import { threads } from './threads.ts';
 import { tiktok } from './tiktok.ts';
 import { x } from './x.ts';
 import { youtube } from './youtube.ts';
-import type { PlatformAdapter } from './publisher.ts';
 
 /** A new platform is one line here. */
-export const definitions: Readonly<Record<Platform, PlatformDefinition>> = { facebook, instagram, linkedin, mastodon, pinterest, reddit, threads, tiktok, x, youtube };
+export const definitions: Readonly<Record<Platform, PlatformDefinition>> = {
+  facebook,
+  instagram,
+  linkedin,
+  mastodon,
+  pinterest,
+  reddit,
+  threads,
+  tiktok,
+  x,
+  youtube,
+};
 
 /** Where each platform is reached. */
 export type PlatformEndpoints = Readonly<Record<Platform, PlatformAddresses>>;

@@ -4,12 +4,11 @@ import { linkedin } from './linkedin.ts';
 import { mastodon } from './mastodon.ts';
 import { pinterest } from './pinterest.ts';
 import { reddit } from './reddit.ts';
+import type { PlatformRules } from './rules.ts';
 import { threads } from './threads.ts';
 import { tiktok } from './tiktok.ts';
-import { x } from './x.ts';
+import { x, x } from './x.ts';
 import { youtube } from './youtube.ts';
-import type { PlatformRules } from './rules.ts';
-import { x } from './x.ts';
 
 /** Every platform, by the name that rows, messages and addresses carry. A new one is one line here. */
 const registered = { facebook, instagram, linkedin, mastodon, pinterest, reddit, threads, tiktok, x, youtube } as const;

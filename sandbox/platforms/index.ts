@@ -11,7 +11,18 @@ import { x } from './x.ts';
 import { youtube } from './youtube.ts';
 
 /** A new platform is one line here. */
-const registered = { facebook, instagram, linkedin, mastodon, pinterest, reddit, threads, tiktok, x, youtube } as const satisfies Record<string, SandboxPlatform>;
+const registered = {
+  facebook,
+  instagram,
+  linkedin,
+  mastodon,
+  pinterest,
+  reddit,
+  threads,
+  tiktok,
+  x,
+  youtube,
+} as const satisfies Record<string, SandboxPlatform>;
 
 export type Platform = keyof typeof registered;
 export const platforms = Object.keys(registered) as [Platform, ...Platform[]];

@@ -50,9 +50,7 @@ const cases: readonly (readonly [string, Case])[] = [
 /** What fails is the call, so of the types that share one the first and the last are enough. */
 const tested: readonly Cell[] = cells.filter((cell, index) => {
   const isAlike = (other: Cell): boolean =>
-    other.platform === cell.platform &&
-    other.kind === cell.kind &&
-    callOf(other) === callOf(cell);
+    other.platform === cell.platform && other.kind === cell.kind && callOf(other) === callOf(cell);
   return !cells.slice(0, index).some(isAlike) || !cells.slice(index + 1).some(isAlike);
 });
 const callOf = ({ platform, type }: Cell): string => fixtures[platform].commitOperation(type);
