@@ -17,6 +17,14 @@ const settingsSchema = z.strictObject({
   hashtagsPerCaption: count,
   mentionsPerCaption: count,
   listDelayMs: milliseconds,
+  subreddits: z.record(
+    z.string(),
+    z.strictObject({
+      isMissing: z.boolean().optional(),
+      about: z.record(z.string(), z.unknown()).optional(),
+      requirements: z.record(z.string(), z.unknown()).optional(),
+    }),
+  ),
 });
 
 /** How the platforms behave when no fault is scripted. Changed with `PATCH /_control/settings`. */
@@ -59,6 +67,8 @@ const defaultSettings: Readonly<Settings> = Object.freeze({
   mentionsPerCaption: 20,
   /** How long a new post stays out of the platforms' lists (not out of a read by its id). */
   listDelayMs: 0,
+  /** Reddit: what subreddits say of themselves and require, by name; any other is there and takes everything. */
+  subreddits: {},
 });
 
 export interface SettingsStore {

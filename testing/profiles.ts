@@ -22,12 +22,14 @@ export interface Profiles {
 const usualKind: Readonly<Record<Platform, AccountKind>> = {
   linkedin: 'organization',
   instagram: 'business',
+  reddit: 'user',
 };
 
 const externalIdOf: Readonly<Record<AccountKind, (number: string) => string>> = {
   member: (number) => `urn:li:person:${number}`,
   organization: (number) => `urn:li:organization:${number}`,
   business: (number) => `1784${number}`,
+  user: (number) => number,
 };
 
 export type Control = (method: string, path: string, body?: unknown) => Promise<unknown>;

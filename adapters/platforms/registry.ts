@@ -5,9 +5,10 @@ import type { Fetch } from './http.ts';
 import { instagram } from './instagram.ts';
 import { linkedin } from './linkedin.ts';
 import type { PlatformAdapter } from './publisher.ts';
+import { reddit } from './reddit.ts';
 
 /** A new platform is one line here. */
-export const definitions: Readonly<Record<Platform, PlatformDefinition>> = { linkedin, instagram };
+export const definitions: Readonly<Record<Platform, PlatformDefinition>> = { linkedin, instagram, reddit };
 
 /** Where each platform is reached. */
 export type PlatformEndpoints = Readonly<Record<Platform, PlatformAddresses>>;

@@ -49,6 +49,7 @@ const expectedIds: Readonly<Record<CampaignProfile['accountKind'], { pattern: Re
   organization: { pattern: /^urn:li:organization:[A-Za-z0-9_-]+$/, example: 'urn:li:organization:2414183' },
   member: { pattern: /^urn:li:person:[A-Za-z0-9_-]+$/, example: 'urn:li:person:8675309' },
   business: { pattern: /^\d+$/, example: '"17841405822304914"' },
+  user: { pattern: /^[A-Za-z0-9_-]+$/, example: '"2244994945"' },
 };
 
 export function readMembers(

@@ -1,9 +1,10 @@
 import { instagram } from './instagram.ts';
 import { linkedin } from './linkedin.ts';
+import { reddit } from './reddit.ts';
 import type { PlatformRules } from './rules.ts';
 
 /** Every platform, by the name that rows, messages and addresses carry. A new one is one line here. */
-const registered = { linkedin, instagram } as const;
+const registered = { linkedin, instagram, reddit } as const;
 
 export type Platform = keyof typeof registered;
 export const platforms = Object.keys(registered) as [Platform, ...Platform[]];

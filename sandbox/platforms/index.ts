@@ -1,9 +1,10 @@
 import type { SandboxPlatform } from '../platform.ts';
 import { instagram } from './instagram.ts';
 import { linkedin } from './linkedin.ts';
+import { reddit } from './reddit.ts';
 
 /** A new platform is one line here. */
-const registered = { linkedin, instagram } as const satisfies Record<string, SandboxPlatform>;
+const registered = { linkedin, instagram, reddit } as const satisfies Record<string, SandboxPlatform>;
 
 export type Platform = keyof typeof registered;
 export const platforms = Object.keys(registered) as [Platform, ...Platform[]];

@@ -1,6 +1,7 @@
 import { bucketsFor, defaultRates, profileBucket, type Rates } from '../../domain/rates.ts';
 
 const rates: Rates = {
+  ...defaultRates,
   linkedin: { app: { perMinute: 600, burst: 5 }, profile: { perMinute: 30, burst: 10 } },
   instagram: { app: null, profile: { perMinute: 7, burst: 1 } },
 };
