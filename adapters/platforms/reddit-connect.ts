@@ -5,7 +5,7 @@ import { createHttpClient } from './http.ts';
 import type { CallContext } from './publisher.ts';
 import { type Body, call, callTimeoutMs, connectApi } from './reddit-api.ts';
 
-// https://github.com/reddit-archive/reddit/wiki/OAuth2 (read 2026-11-21)
+// The archived wiki's page OAuth2, https://github.com/reddit-archive/reddit/wiki/OAuth2, in a copy (read 2026-11-21)
 const defaultScopes = [
   'identity',
   'submit',
@@ -96,7 +96,7 @@ export function createRedditConnector(options: AdapterOptions): Connector {
         secrets: [refreshToken],
       });
     },
-    // A refresh token takes the access tokens that were made of it along. What is gone already is no error.
+    // Second-hand: a refresh token takes the access tokens that were made of it along, and what is gone is no error.
     revoke: async (app, { accessToken, refreshToken }, context) => {
       const [token, hint] = refreshToken ? [refreshToken, 'refresh_token'] : [accessToken, 'access_token'];
       const { status } = await post(app, context, {

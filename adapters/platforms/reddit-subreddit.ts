@@ -23,8 +23,9 @@ export async function checkSubreddit(
   throw new OutcomeError('rejected', message, { sent: false });
 }
 
-/** `GET /r/{subreddit}/about`; a subreddit that is private, banned or not there has none. */
-// https://www.reddit.com/dev/api/#GET_r_{subreddit}_about (read 2026-11-21)
+/** What a subreddit says of itself. One that is private, banned or not there says nothing. */
+// https://www.reddit.com/dev/api/, in the copy of https://github.com/Pyprohly/reddit-api-doc-notes (read 2026-11-21), whose
+// notes name the fields; a subreddit that nobody has is answered there with an empty listing.
 async function readAbout(
   api: RedditApi,
   account: Account,
@@ -38,7 +39,7 @@ async function readAbout(
   } catch (error) {
     if (!(error instanceof OutcomeError)) throw error;
     const { status } = error.details;
-    // A name that nobody has is answered with the way to the search.
+    // Second-hand: a name that nobody has is answered with the way to the search.
     if (status !== 404 && status !== 302) throw error;
   }
   throw new OutcomeError('rejected', `There is no r/${subreddit} on Reddit, or it is closed`, {
@@ -65,7 +66,8 @@ function objections(about: Body, { externalId }: Account, { type, options }: Pub
   ];
 }
 
-// https://www.reddit.com/dev/api/#GET_api_v1_{subreddit}_post_requirements (read 2026-11-21)
+// The same copy has the page of these; the fields it leaves out are in the answers that https://github.com/praw-dev/praw has
+// recorded (read 2026-11-21), those of galleries second-hand.
 function readRequirements(
   api: RedditApi,
   account: Account,

@@ -32,7 +32,8 @@ import { type MediaAddresses, uploadMedia } from './reddit-upload.ts';
 
 // Endpoints
 
-// https://github.com/reddit-archive/reddit/wiki/API (read 2026-11-21)
+// Reddit has no specification. What stands here follows https://github.com/praw-dev/praw with the answers it has recorded, and
+// https://www.reddit.com/dev/api/ in the copy of https://github.com/Pyprohly/reddit-api-doc-notes (read 2026-11-21).
 export const reddit: PlatformDefinition = {
   live: {
     hosts: {
@@ -312,7 +313,7 @@ function createReplier(api: RedditApi): Replier {
 }
 
 /** Of posts and comments. What is not there any more is answered the same. */
-// https://www.reddit.com/dev/api/#POST_api_del (read 2026-11-21)
+// The notes on it in https://github.com/Pyprohly/reddit-api-doc-notes (read 2026-11-21): "nothing happens".
 function createRemover(api: RedditApi): Remover {
   return {
     remove: async (account, publicId, context) => {
@@ -326,7 +327,7 @@ function createRemover(api: RedditApi): Remover {
 }
 
 /** Reddit lets the body of a text post be changed, and nothing else. */
-// https://www.reddit.com/dev/api/#POST_api_editusertext (read 2026-11-21)
+// The notes on it in https://github.com/Pyprohly/reddit-api-doc-notes (read 2026-11-21)
 function createAmender(api: RedditApi): Amender {
   return {
     amend: async (account, publicId, content, context) => {

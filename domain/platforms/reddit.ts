@@ -11,7 +11,9 @@ import {
 // Reddit publishes no limits in a specification. Where no source stands, the number is second-hand and unverified; what
 // a subreddit sets is tighter, and is asked while a post is prepared.
 
-// https://www.reddit.com/dev/api/#POST_api_submit (read 2026-11-21): "title of the submission. up to 300 characters long"
+// Its page of POST /api/submit says "up to 300 characters long", of flair_id "no longer than 36" and of flair_text "no longer
+// than 64 characters". https://www.reddit.com/dev/api/, in the copy of https://github.com/Pyprohly/reddit-api-doc-notes
+// (read 2026-11-21)
 const title: TextRule = {
   maxLength: 300,
   counting: 'utf-16',
@@ -58,8 +60,6 @@ const oneVideo: MediaRule = {
   cover: { isRequired: true, image: poster },
 };
 
-// https://www.reddit.com/dev/api/#POST_api_submit (read 2026-11-21): flair_id "no longer than 36", flair_text "no longer
-// than 64 characters".
 const options: Readonly<Record<string, OptionRule>> = {
   subreddit: {
     kind: 'text',

@@ -13,8 +13,8 @@ export interface RuledSubmission {
 }
 
 export interface RedditRules {
-  /** What `about` answers of a subreddit. Throws Reddit's answer to a name that nobody has. */
-  aboutOf(subreddit: string): Record<string, unknown>;
+  /** What a subreddit says of itself; `undefined` where there is none. */
+  aboutOf(subreddit: string): Record<string, unknown> | undefined;
   requirementsOf(subreddit: string): Record<string, unknown>;
   /** Throws Reddit's answer to a post that the subreddit does not take. */
   check(submission: RuledSubmission): void;
@@ -63,10 +63,9 @@ export function createRedditRules(context: SandboxContext): RedditRules {
     return settings.find(([name]) => name.toLowerCase() === subreddit.toLowerCase())?.[1] ?? {};
   };
 
-  function aboutOf(subreddit: string): Record<string, unknown> {
+  function aboutOf(subreddit: string): Record<string, unknown> | undefined {
     const { isMissing, about } = settingOf(subreddit);
-    if (isMissing) throw failure(404, 'Not Found', { reason: 'banned' });
-    return { ...everything, display_name: subreddit, ...about };
+    return isMissing ? undefined : { ...everything, display_name: subreddit, ...about };
   }
 
   function requirementsOf(subreddit: string): Record<string, unknown> {
@@ -79,13 +78,14 @@ export function createRedditRules(context: SandboxContext): RedditRules {
     aboutOf,
     requirementsOf,
     check(submission) {
-      if (settingOf(submission.subreddit).isMissing)
+      const about = aboutOf(submission.subreddit);
+      if (!about)
         throw refusal(
           'SUBREDDIT_NOEXIST',
           "Hmm, that community doesn't exist. Try checking the spelling.",
           'sr',
         );
-      checkKind(submission, aboutOf(submission.subreddit));
+      checkKind(submission, about);
       checkRequirements(submission, requirementsOf(submission.subreddit));
     },
   };

@@ -133,7 +133,10 @@ function createReddit(context: SandboxContext): RunningPlatform {
     subject: subjectOf,
     handle(call) {
       requireScope(call, 'read');
-      return jsonReply(200, { kind: 't5', data: rules.aboutOf(call.params.subreddit ?? '') });
+      const about = rules.aboutOf(call.params.subreddit ?? '');
+      // What is not there is an empty list.
+      if (!about) return jsonReply(200, { kind: 'Listing', data: { after: null, dist: 0, children: [] } });
+      return jsonReply(200, { kind: 't5', data: about });
     },
   };
 

@@ -14,7 +14,7 @@ describe('connecting', () => {
     'user-agent': agent,
     'content-type': 'application/x-www-form-urlencoded',
   };
-  // https://github.com/reddit-archive/reddit/wiki/OAuth2 (read 2026-11-21)
+  // https://github.com/reddit-archive/reddit/wiki/OAuth2, in a copy (read 2026-11-21)
   const granted = {
     access_token: 'new-token',
     token_type: 'bearer',

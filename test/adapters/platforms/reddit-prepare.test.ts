@@ -151,9 +151,9 @@ describe('prepare', () => {
   });
 
   it.each<[string, Answer]>([
-    ['closed', { status: 404, body: { reason: 'banned', message: 'Not Found', error: 404 } }],
-    ['not there', { status: 302, headers: { location: `${api}/subreddits/search` } }],
-    ['not one', ok({ kind: 'Listing', data: { children: [] } })],
+    ['banned', { status: 404, body: { reason: 'banned', message: 'Not Found', error: 404 } }],
+    ['the way to a search', { status: 302, headers: { location: `${api}/subreddits/search` } }],
+    ['not there', ok({ kind: 'Listing', data: { dist: 0, children: [], after: null } })],
   ])('fails where the subreddit is %s', async (_what, answer) => {
     const error = await outcomeOf(prepare(text, answer).result);
     expect(error.code).toBe('rejected');
