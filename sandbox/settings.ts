@@ -18,6 +18,14 @@ const settingsSchema = z.strictObject({
   mentionsPerCaption: count,
   listDelayMs: milliseconds,
   uploadsAreLockedToPrivate: z.boolean(),
+  subreddits: z.record(
+    z.string(),
+    z.strictObject({
+      isMissing: z.boolean().optional(),
+      about: z.record(z.string(), z.unknown()).optional(),
+      requirements: z.record(z.string(), z.unknown()).optional(),
+    }),
+  ),
 });
 
 /** How the platforms behave when no fault is scripted. Changed with `PATCH /_control/settings`. */
@@ -62,6 +70,8 @@ const defaultSettings: Readonly<Settings> = Object.freeze({
   listDelayMs: 0,
   /** YouTube: whether the application has yet to pass the audit, so that every video it uploads stays private. */
   uploadsAreLockedToPrivate: false,
+  /** Reddit: what subreddits say of themselves and require, by name; any other is there and takes everything. */
+  subreddits: {},
 });
 
 export interface SettingsStore {

@@ -7,7 +7,7 @@ import { reddit } from './reddit.ts';
 import type { PlatformRules } from './rules.ts';
 import { threads } from './threads.ts';
 import { tiktok } from './tiktok.ts';
-import { x, x } from './x.ts';
+import { x } from './x.ts';
 import { youtube } from './youtube.ts';
 
 /** Every platform, by the name that rows, messages and addresses carry. A new one is one line here. */

@@ -79,6 +79,7 @@ const thread = { maxParts: 50, text: words };
 export const threads = {
   name: 'Threads',
   kinds: ['user'],
+  accountIds: { user: { pattern: '^[0-9]+$', example: '25140098765432101' } },
   types: {
     TEXT_ONLY: {
       ...{ isSupported: true, text: words, media: null, options: optionsOfText },

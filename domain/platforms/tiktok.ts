@@ -98,6 +98,7 @@ const video = { isSupported: true, text: caption, media: oneVideo, options: vide
 export const tiktok = {
   name: 'TikTok',
   kinds: ['creator'],
+  accountIds: { creator: { pattern: '^[A-Za-z0-9_-]+$', example: '-000q1w2e3r4t5y6u7i8o9p1234567' } },
   types: {
     TEXT_ONLY: unsupported('TikTok has no posts without a picture or video'),
     SINGLE_IMAGE: {

@@ -97,6 +97,7 @@ const options: Readonly<Record<string, OptionRule>> = {
 export const youtube = {
   name: 'YouTube',
   kinds: ['channel'],
+  accountIds: { channel: { pattern: '^UC[A-Za-z0-9_-]{22}$', example: 'UCabcdefgh12345678901234' } },
   types: {
     TEXT_ONLY: unsupported("YouTube offers no way to publish a channel's posts for us, only videos"),
     SINGLE_IMAGE: unsupported("YouTube offers no way to publish a channel's pictures for us, only videos"),
