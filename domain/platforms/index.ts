@@ -11,7 +11,18 @@ import { x } from './x.ts';
 import { youtube } from './youtube.ts';
 
 /** Every platform, by the name that rows, messages and addresses carry. A new one is one line here. */
-const registered = { facebook, instagram, linkedin, mastodon, pinterest, reddit, threads, tiktok, x, youtube } as const;
+const registered = {
+  facebook,
+  instagram,
+  linkedin,
+  mastodon,
+  pinterest,
+  reddit,
+  threads,
+  tiktok,
+  x,
+  youtube,
+} as const;
 
 export type Platform = keyof typeof registered;
 export const platforms = Object.keys(registered) as [Platform, ...Platform[]];
