@@ -433,7 +433,7 @@ export function briefFormats(platform: Platform, type: PostType): BriefFormat[] 
   const file = rule.media.image ?? rule.media.video!;
   return platformRules[platform].sizes
     .filter((size) => fits(size, file))
-    .map((size) => ({ ...size, contentTypes: acceptedBy(rule.media!), maxBytes: file.maxBytes }));
+    .map((size) => ({ ...size, contentTypes: file.contentTypes, maxBytes: file.maxBytes }));
 }
 
 function fits({ width, height }: DesignSize, rule: FileRule): boolean {

@@ -4,7 +4,6 @@ const rates: Rates = {
   ...defaultRates,
   linkedin: { app: { perMinute: 600, burst: 5 }, profile: { perMinute: 30, burst: 10 } },
   instagram: { app: null, profile: { perMinute: 7, burst: 1 } },
-  facebook: { app: null, profile: null },
 };
 
 it('gives a commit the buckets of its application and of its profile, with the time that a token takes', () => {
@@ -26,9 +25,17 @@ it('keeps the buckets of profiles apart, and knows which is the one of a profile
   expect(profileBucket(unbound, 'linkedin', 'p')).toBeNull();
 });
 
-it('lets by default 500 posts of 50 profiles go out at one instant', () => {
-  for (const { app, profile } of Object.values(defaultRates)) {
+it('lets by default 500 posts of 50 profiles go out at one instant where the platform names no rate', () => {
+  for (const platform of ['linkedin', 'instagram', 'facebook', 'threads'] as const) {
+    const { app, profile } = defaultRates[platform];
     expect(app!.burst).toBeGreaterThanOrEqual(500);
     expect(profile!.burst).toBeGreaterThanOrEqual(10);
+  }
+});
+
+it('bounds every platform, and never lets a profile send more at once than its application may', () => {
+  for (const { app, profile } of Object.values(defaultRates)) {
+    expect(profile).not.toBeNull();
+    expect(profile!.burst).toBeLessThanOrEqual(app?.burst ?? Number.POSITIVE_INFINITY);
   }
 });

@@ -47,13 +47,14 @@ const cases: readonly (readonly [string, Case])[] = [
   ['refuses', { fault: { kind: 'refuse' }, isTaken: false, ending: 'refused' }],
 ];
 
+const callOf = ({ platform, type }: Cell): string => fixtures[platform].commitOperation(type);
+
 /** What fails is the call, so of the types that share one the first and the last are enough. */
 const tested: readonly Cell[] = cells.filter((cell, index) => {
   const isAlike = (other: Cell): boolean =>
     other.platform === cell.platform && other.kind === cell.kind && callOf(other) === callOf(cell);
   return !cells.slice(0, index).some(isAlike) || !cells.slice(index + 1).some(isAlike);
 });
-const callOf = ({ platform, type }: Cell): string => fixtures[platform].commitOperation(type);
 
 describe.each(tested.map((cell) => [cell.platform, cell.kind, cell.type, cell] as const))(
   '%s %s %s',

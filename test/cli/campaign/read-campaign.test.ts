@@ -240,7 +240,7 @@ describe('fields that are wrong', () => {
       'an unknown platform',
       'platform: instagram',
       'platform: myspace',
-      '6: platform must be one of linkedin, instagram',
+      '6: platform must be one of facebook, instagram, linkedin, mastodon',
     ],
     [
       'a kind of another platform',
