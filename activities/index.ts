@@ -3,6 +3,7 @@ import { createMaintenanceActivities } from './maintenance.ts';
 import { createPokingActivities } from './poking.ts';
 import { createProjectionActivities } from './projection.ts';
 import { createPublishingActivities } from './publishing.ts';
+import { createTokenActivities } from './token-sweeps.ts';
 
 /** All activities, closed over what they need. The worker registers them; workflows see only their types. */
 export const createActivities = (dependencies: ActivityDependencies) => ({
@@ -10,6 +11,7 @@ export const createActivities = (dependencies: ActivityDependencies) => ({
   ...createPublishingActivities(dependencies),
   ...createMaintenanceActivities(dependencies),
   ...createPokingActivities(dependencies),
+  ...createTokenActivities(dependencies),
 });
 
 export type Activities = ReturnType<typeof createActivities>;

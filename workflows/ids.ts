@@ -2,6 +2,8 @@
 
 const postPrefix = 'post';
 const pokePrefix = 'poke';
+const tokenPrefix = 'token';
+const tenantPrefixes = [postPrefix, pokePrefix, tokenPrefix];
 
 export const postWorkflowId = (tenantId: string, postId: string): string =>
   `${postPrefix}/${tenantId}/${postId}`;
@@ -9,10 +11,14 @@ export const postWorkflowId = (tenantId: string, postId: string): string =>
 export const pokeWorkflowId = ({ tenantId, requestId }: { tenantId: string; requestId: string }): string =>
   `${pokePrefix}/${tenantId}/${requestId}`;
 
+/** One refresh of a grant at a time. */
+export const tokenWorkflowId = ({ tenantId, grantId }: { tenantId: string; grantId: string }): string =>
+  `${tokenPrefix}/${tenantId}/${grantId}`;
+
 /** The tenant a workflow id belongs to; `null` for the system's own workflows. */
 export function tenantOfWorkflowId(workflowId: string): string | null {
   const [prefix, tenantId] = workflowId.split('/');
-  return (prefix === postPrefix || prefix === pokePrefix) && tenantId ? tenantId : null;
+  return tenantPrefixes.some((one) => one === prefix) && tenantId ? tenantId : null;
 }
 
 /** Workflows and their short activities. */
@@ -20,4 +26,8 @@ export const mainTaskQueue = 'gatepost';
 /** Armed waits and commits: long, cheap, many at once, so they never hold up the queue above. */
 export const releaseTaskQueue = 'gatepost-release';
 
+/** Refreshes of tokens: whoever waits for one holds a place in another queue, so none of them waits for a place here. */
+export const tokenTaskQueue = 'gatepost-tokens';
+
+export const cleanUpScheduleId = 'gatepost-connections';
 export const maintenanceScheduleId = 'gatepost-maintenance';

@@ -1,3 +1,4 @@
 export { maintenanceWorkflow } from './maintenance.ts';
 export { pokeWorkflow } from './poke.ts';
 export { postWorkflow } from './post.ts';
+export { cleanUpConnectionsWorkflow, tokenSweepWorkflow, tokenWorkflow } from './tokens.ts';

@@ -53,6 +53,8 @@ function fakeRuns(
     started,
     described,
     async startPoke() {},
+    async startRefresh() {},
+    refresh: async () => true,
     async poke() {},
     async start(input) {
       const { post } = input as { post: string };
