@@ -387,10 +387,10 @@ describe('completing', () => {
     expect([replayed.status, replayed.body.code]).toEqual([409, 'connection-closed']);
     const slow = await consent(app.id, [account('urn:li:organization:slow')]);
     nowMs = 601_000;
-    const reply = await post('/connections/complete', {
-      code: slow.code,
-      accounts: ['urn:li:organization:slow'],
-    });
+    const expiresAt = Math.floor(Date.now() / 1_000) + 3_600;
+    const later = await signToken({ subject: 'admin', tenant: tenant.id, role: 'tenant_admin', expiresAt });
+    const body = { code: slow.code, accounts: ['urn:li:organization:slow'] };
+    const reply = await post('/connections/complete', body, later);
     expect([reply.status, reply.body.code]).toEqual([409, 'connection-expired']);
   });
 
