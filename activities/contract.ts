@@ -196,10 +196,47 @@ export interface MemberFacts {
   readonly profileIds: readonly string[] | null;
 }
 
+/** A refresh that somebody wants. */
+export interface RefreshGrantInput {
+  readonly tenantId: string;
+  readonly grantId: string;
+  /** The version of the tokens that were found wanting: others are fresh. `null` for a schedule's wish. */
+  readonly seenVersion: number | null;
+  /** A schedule's: what is due only later is left alone. `null` for somebody who needs the token now. */
+  readonly dueBeforeMs: number | null;
+}
+
+/**
+ * - `refreshed`: there are new tokens
+ * - `fresh`: there were already
+ * - `not-renewable`: nothing can be asked for; the health says whether that matters yet
+ * - `refused`: the platform says no to the request, and would again: a wrong secret, an app that was shut
+ * - `dead`: a person must connect again
+ * - `gone`: there is no such grant
+ */
+export interface RefreshGrantResult {
+  readonly kind: 'refreshed' | 'fresh' | 'not-renewable' | 'refused' | 'dead' | 'gone';
+}
+
+/** One look of a schedule at the grants of its platforms. */
+export interface SweepTokensInput {
+  readonly platforms: readonly string[];
+  /** How far ahead it looks beyond what is due already. */
+  readonly aheadSeconds: number;
+}
+
+export interface SweptTokens {
+  readonly started: number;
+  /** What could not be dealt with; the next look tries again. */
+  readonly failed: number;
+}
+
 /** Failure types activities give to what the workflow must tell apart. */
 export const failureTypes = {
   /** Ask again after the delay; expected, not an error. */
   notYet: 'not-yet',
   /** The revision stored is not the one that was approved, or part of it is gone. */
   revisionMismatch: 'revision-mismatch',
+  /** The profile must be connected again: its post waits for that, and says so. */
+  needsReconnect: 'needs-reconnect',
 } as const;

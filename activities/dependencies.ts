@@ -10,7 +10,9 @@ import type { Rates } from '../domain/rates.ts';
 import { hashRevision } from '../domain/revision.ts';
 import type { Clock } from './clock.ts';
 import { failureTypes, type TargetInput } from './contract.ts';
+import { toFailure } from './failures.ts';
 import type { RunDirectory } from './maintenance.ts';
+import type { TokenSource, TokenUse } from './tokens.ts';
 
 /** What the worker gives its activities. */
 export interface ActivityDependencies {
@@ -25,6 +27,11 @@ export interface ActivityDependencies {
   readonly runs?: RunDirectory;
   /** Told of each step of a publication; where a test stops the process. */
   readonly failpoint?: (name: Failpoint, postId: string) => Promise<void>;
+}
+
+/** What the activities that publish are given: the tokens as well. */
+export interface PublishingDependencies extends ActivityDependencies {
+  readonly tokens: TokenSource;
 }
 
 /** Places at which a crash test may stop the process, in the order in which a publication passes them. */
@@ -49,21 +56,17 @@ export interface PublishingContext {
   readonly adapter: PlatformAdapter;
 }
 
-/** Loads a target of an approved revision; the token is decrypted here and lives no longer than the activity. */
+/** Loads a target of an approved revision, with a token that lasts for what it is wanted for. */
 async function loadPublishing(
-  dependencies: ActivityDependencies,
+  dependencies: PublishingDependencies,
   input: TargetInput,
+  use: TokenUse,
 ): Promise<PublishingContext | undefined> {
   const database = forTenant(dependencies.pool, input.tenantId);
   const stored = await findPublishContent(database, input.tenantId, input.revisionId, input.targetId);
   if (!stored) return undefined;
-  const { profile, grant, mode } = stored;
-  const opened = dependencies.envelopes.open(grant.sealedAccessToken, {
-    tenantId: input.tenantId,
-    table: 'grants',
-    column: 'access_token',
-    rowId: grant.id,
-  });
+  const { profile, mode } = stored;
+  const accessToken = await dependencies.tokens.open(input.tenantId, stored, use);
   return {
     database,
     stored,
@@ -71,7 +74,7 @@ async function loadPublishing(
       platform: profile.platform,
       kind: profile.accountKind,
       externalId: profile.externalId,
-      accessToken: Buffer.from(opened).toString('utf8'),
+      accessToken,
     },
     content: {
       type: stored.type,
@@ -95,15 +98,19 @@ export const revisionMismatch = (message: string): ApplicationFailure =>
 /** A tenant whose mode has no platforms here is a matter of configuration: trying again does not help. */
 function rethrowFinal(error: unknown): never {
   if (error instanceof RegistryError) throw ApplicationFailure.nonRetryable(error.message, error.code);
-  throw error;
+  throw toFailure(error);
 }
 
-/** As above; what is missing, or is not what was approved, is final. */
+/**
+ * As above; what is missing, or is not what was approved, is final. So is a profile that must be connected again
+ * (`needs-reconnect`), unless the platform is only asked what it has.
+ */
 export async function requirePublishing(
-  dependencies: ActivityDependencies,
+  dependencies: PublishingDependencies,
   input: TargetInput,
+  use: TokenUse,
 ): Promise<PublishingContext> {
-  const publishing = await loadPublishing(dependencies, input).catch(rethrowFinal);
+  const publishing = await loadPublishing(dependencies, input, use).catch(rethrowFinal);
   if (!publishing)
     throw revisionMismatch(`Target ${input.targetId} of revision ${input.revisionId} is not there`);
   // What is sent is what was approved: the stored content must have the hash that the gates were passed on.

@@ -5,6 +5,7 @@ import { createPokingActivities } from './poking.ts';
 import { createProjectionActivities } from './projection.ts';
 import { createPublishingActivities } from './publishing.ts';
 import { createRemovingActivities } from './removing.ts';
+import { createTokenActivities } from './token-sweeps.ts';
 
 /** All activities, closed over what they need. The worker registers them; workflows see only their types. */
 export const createActivities = (dependencies: ActivityDependencies) => ({
@@ -14,6 +15,7 @@ export const createActivities = (dependencies: ActivityDependencies) => ({
   ...createRemovingActivities(dependencies),
   ...createMaintenanceActivities(dependencies),
   ...createPokingActivities(dependencies),
+  ...createTokenActivities(dependencies),
 });
 
 export type Activities = ReturnType<typeof createActivities>;

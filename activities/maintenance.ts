@@ -11,7 +11,7 @@ import { findLastOutboxOfPost, findOutbox, markOutboxDone } from '../db/outbox.t
 import { findRunState } from '../db/projections.ts';
 import { forTenant, type TenantDatabase } from '../db/tenant-database.ts';
 import { restoredState } from '../domain/post-state.ts';
-import type { PartsWorkflowInput } from './contract.ts';
+import type { PartsWorkflowInput, RefreshGrantInput } from './contract.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 
 /** How a worker starts a post's run and learns of one; the client's part of Temporal, given by the process. */
@@ -26,6 +26,10 @@ export interface RunDirectory {
   readonly startParts: (input: PartsWorkflowInput) => Promise<void>;
   /** Tells one post's run to look at its conditions again; a post without an open run needs no telling. */
   readonly poke: (tenantId: string, postId: string) => Promise<void>;
+  /** Starts a refresh of a grant; one that is under way serves as well. */
+  readonly startRefresh: (input: RefreshGrantInput) => Promise<void>;
+  /** As above, and waits until it has ended, or for as long as somebody can wait; `false` where it has not. */
+  readonly refresh: (input: RefreshGrantInput) => Promise<boolean>;
   /** The newest run of a post: `missing` when Temporal knows none. */
   readonly describe: (tenantId: string, postId: string) => Promise<RunDescription>;
 }

@@ -10,6 +10,7 @@ import type { PartInput, PartResult, PartsWorkflowInput, ReconcileTargetResult }
 import {
   type ActivityDependencies,
   type PublishingContext,
+  type PublishingDependencies,
   requirePublishing,
   revisionMismatch,
 } from './dependencies.ts';
@@ -17,9 +18,11 @@ import { withHeartbeat } from './heartbeat.ts';
 import { reconcile } from './reconciling.ts';
 import { commitOnce, delayOf, obeyDelay, resultOf, writeVerdict } from './sending.ts';
 import { settledFrom } from './settled.ts';
+import { createTokenSource, tokenFor } from './tokens.ts';
 
 /** The activities that bring out what follows a post: each part has a row, a claim and a receipt of its own. */
-export function createPartActivities(dependencies: ActivityDependencies) {
+export function createPartActivities(given: ActivityDependencies) {
+  const dependencies: PublishingDependencies = { ...given, tokens: createTokenSource(given) };
   return {
     /** Starts the run of what follows a target's post. May run twice: a run that is there, open or closed, is a success. */
     async startParts(input: PartsWorkflowInput): Promise<void> {
@@ -32,21 +35,25 @@ export function createPartActivities(dependencies: ActivityDependencies) {
      * known, and `reconcilePart` finds out the rest.
      */
     async publishPart(input: PartInput): Promise<PartResult> {
-      const publishing = await requirePublishing(dependencies, input);
-      return withHeartbeat(() => publish(dependencies, publishing, input));
+      return withHeartbeat(async () => {
+        const publishing = await requirePublishing(dependencies, input, tokenFor.sendingAt(0));
+        return publish(dependencies, publishing, input);
+      });
     },
 
     /** As `reconcileTarget`, for a part: only reads at the platform. */
     async reconcilePart(input: PartInput): Promise<ReconcileTargetResult> {
-      const publishing = await requirePublishing(dependencies, input);
       const finderOf = (context: PublishingContext) => finderFor(context, input);
-      return withHeartbeat(() => reconcile(dependencies, publishing, input, { part: input.part, finderOf }));
+      return withHeartbeat(async () => {
+        const publishing = await requirePublishing(dependencies, input, tokenFor.asking);
+        return reconcile(dependencies, publishing, input, { part: input.part, finderOf });
+      });
     },
   };
 }
 
 async function publish(
-  dependencies: ActivityDependencies,
+  dependencies: PublishingDependencies,
   publishing: PublishingContext,
   input: PartInput,
 ): Promise<PartResult> {
@@ -69,11 +76,15 @@ async function publish(
     },
   ]);
   if (claim?.kind !== 'sending') return held;
-  const { verdict, pauseMs } = await commitOnce(adapter.publisher, claim.row, claimedAtMs, (context) =>
-    replier.reply(account, replyOf(publishing, input), context),
+  const { verdict, pauseMs, refusal } = await commitOnce(
+    adapter.publisher,
+    claim.row,
+    claimedAtMs,
+    (context) => replier.reply(account, replyOf(publishing, input), context),
   );
   await writeVerdict(database, publicationId, fence, verdict);
   await obeyDelay(publishing, claim.row, Math.max(pauseMs, delayOf(verdict)), dependencies);
+  if (refusal) await dependencies.tokens.noteRefused(input.tenantId, publishing.stored, refusal);
   const result = resultOf(verdict);
   return result.kind === 'not-sent'
     ? { kind: 'not-sent', error: result.error, retryAfterMs: result.retryAfterMs }

@@ -9,15 +9,17 @@ import {
   setUploadProgress,
 } from '../db/preparations.ts';
 import type { StoredHandle } from '../db/schema.ts';
+import { OutcomeError } from '../domain/outcome.ts';
 import type { TargetInput } from './contract.ts';
-import type { ActivityDependencies, PublishingContext } from './dependencies.ts';
+import type { ActivityDependencies, PublishingContext, PublishingDependencies } from './dependencies.ts';
 import { toFailure } from './failures.ts';
 import { callContext } from './heartbeat.ts';
 import { mediaAccess } from './media-access.ts';
+import { isUnauthorized, needsReconnect } from './tokens.ts';
 
 /** Brings uploads and containers to the platform, once for each revision; goes on with an upload that was cut off. */
 export async function prepare(
-  dependencies: ActivityDependencies,
+  dependencies: PublishingDependencies,
   publishing: PublishingContext,
   input: TargetInput,
 ): Promise<void> {
@@ -35,8 +37,21 @@ export async function prepare(
       secret: secret === undefined ? null : dependencies.envelopes.seal(secret, cell(input, 'secret')),
     });
   } catch (error) {
+    if (isUnauthorized(error)) throw await afterRefusal(dependencies, publishing, input, error);
     throw toFailure(error);
   }
+}
+
+/** With a new token it is tried again; without one the post waits for a person. */
+async function afterRefusal(
+  { tokens }: PublishingDependencies,
+  { stored }: PublishingContext,
+  { tenantId }: TargetInput,
+  error: OutcomeError,
+): Promise<unknown> {
+  const verdict = await tokens.noteRefused(tenantId, stored, error);
+  if (verdict === 'needs-reconnect') return needsReconnect(error.message);
+  return toFailure(new OutcomeError('unavailable', error.message, { sent: false }));
 }
 
 /** An envelope opens in the cell it was sealed for alone; a preparation's rows go by their target. */

@@ -1,4 +1,4 @@
-import { activityInfo, heartbeat } from '@temporalio/activity';
+import { ApplicationFailure, activityInfo, heartbeat } from '@temporalio/activity';
 import { findPreparation } from '../db/preparations.ts';
 import {
   armPublication,
@@ -14,21 +14,27 @@ import { unreachable } from '../domain/post.ts';
 import { declaredAbsent } from '../domain/post-state.ts';
 import { bucketsFor } from '../domain/rates.ts';
 import { createClaims } from './claims.ts';
-import type {
-  ArmTargetInput,
-  ArmTargetResult,
-  ConfirmedTarget,
-  DisarmTargetsInput,
-  DisarmTargetsResult,
-  ReconcileTargetResult,
-  RecordVerdictInput,
-  ReleaseTargetInput,
-  ReleaseTargetResult,
-  ResolveTargetInput,
-  TargetInput,
-  TargetSettled,
+import {
+  type ArmTargetInput,
+  type ArmTargetResult,
+  type ConfirmedTarget,
+  type DisarmTargetsInput,
+  type DisarmTargetsResult,
+  failureTypes,
+  type ReconcileTargetResult,
+  type RecordVerdictInput,
+  type ReleaseTargetInput,
+  type ReleaseTargetResult,
+  type ResolveTargetInput,
+  type TargetInput,
+  type TargetSettled,
 } from './contract.ts';
-import { type ActivityDependencies, requirePublishing, revisionMismatch } from './dependencies.ts';
+import {
+  type ActivityDependencies,
+  type PublishingDependencies,
+  requirePublishing,
+  revisionMismatch,
+} from './dependencies.ts';
 import { toFailure } from './failures.ts';
 import { callContext, withHeartbeat } from './heartbeat.ts';
 import { mediaAccess } from './media-access.ts';
@@ -36,10 +42,12 @@ import { prepare } from './preparing.ts';
 import { giveUpSender, reconcile } from './reconciling.ts';
 import { release, writeVerdict } from './sending.ts';
 import { settledFrom } from './settled.ts';
+import { createTokenSource, tokenFor } from './tokens.ts';
 
 /** The activities that bring one target of an approved revision to its platform, exactly once. */
-export function createPublishingActivities(dependencies: ActivityDependencies) {
-  const { clock, pool } = dependencies;
+export function createPublishingActivities(given: ActivityDependencies) {
+  const { clock, pool } = given;
+  const dependencies: PublishingDependencies = { ...given, tokens: createTokenSource(given) };
   const failpoint = dependencies.failpoint ?? (async () => {});
   const claims = createClaims(pool);
 
@@ -49,8 +57,10 @@ export function createPublishingActivities(dependencies: ActivityDependencies) {
      * newest handle replaces the stored one; an upload that was cut off goes on. Throws by outcome code; `rejected` and `unauthorized` are final.
      */
     async prepareTarget(input: TargetInput): Promise<void> {
-      const publishing = await requirePublishing(dependencies, input);
-      await withHeartbeat(() => prepare(dependencies, publishing, input));
+      await withHeartbeat(async () => {
+        const publishing = await requirePublishing(dependencies, input, tokenFor.preparing);
+        await prepare(dependencies, publishing, input);
+      });
     },
 
     /**
@@ -60,9 +70,15 @@ export function createPublishingActivities(dependencies: ActivityDependencies) {
     async armTarget(input: ArmTargetInput): Promise<ArmTargetResult> {
       heartbeat();
       await failpoint('before-arm', input.postId);
-      const { database, account, content, stored } = await requirePublishing(dependencies, input);
       const { workflowExecution, activityId } = activityInfo();
       const now = await clock.now();
+      const use = tokenFor.sendingAt(input.dueAtMs - now.getTime());
+      const publishing = await withHeartbeat(() =>
+        requirePublishing(dependencies, input, use).catch(unlessDisconnected),
+      );
+      // The run learns of the profile's health with the other conditions, and waits for it.
+      if (publishing === null) return { kind: 'conditions-changed' };
+      const { database, account, content, stored } = publishing;
       const handle = await findPreparation(database, input, now);
       if (handle === null && prepareLeadMs(account.platform, content.type) !== null)
         return { kind: 'unprepared' };
@@ -113,8 +129,10 @@ export function createPublishingActivities(dependencies: ActivityDependencies) {
      * anything can have been sent.
      */
     async releaseTarget(input: ReleaseTargetInput): Promise<ReleaseTargetResult> {
-      const publishing = await requirePublishing(dependencies, input);
-      return withHeartbeat(() => release({ dependencies, publishing, input, failpoint, claims }));
+      return withHeartbeat(async () => {
+        const publishing = await requirePublishing(dependencies, input, tokenFor.sendingAt(0));
+        return release({ dependencies, publishing, input, failpoint, claims });
+      });
     },
 
     /** Writes a verdict whose row could not be written at once. May run twice. */
@@ -128,13 +146,15 @@ export function createPublishingActivities(dependencies: ActivityDependencies) {
      * platform. Throws the retryable `not-yet` with a delay until there is an answer.
      */
     async reconcileTarget(input: TargetInput): Promise<ReconcileTargetResult> {
-      const publishing = await requirePublishing(dependencies, input);
-      return withHeartbeat(() => reconcile(dependencies, publishing, input));
+      return withHeartbeat(async () => {
+        const publishing = await requirePublishing(dependencies, input, tokenFor.asking);
+        return reconcile(dependencies, publishing, input);
+      });
     },
 
     /** Asks where it stands that went public, and what its final id is. May run any number of times. */
     async confirmTarget(input: TargetInput & { readonly publicId: string }): Promise<ConfirmedTarget> {
-      const publishing = await requirePublishing(dependencies, input);
+      const publishing = await requirePublishing(dependencies, input, tokenFor.asking);
       const { adapter, account, content, database } = publishing;
       try {
         const context = { ...callContext(), content, media: mediaAccess(dependencies, publishing) };
@@ -180,6 +200,12 @@ export function createPublishingActivities(dependencies: ActivityDependencies) {
       });
     },
   };
+}
+
+/** A profile that must be connected again is no failure of arming. */
+function unlessDisconnected(error: unknown): null {
+  if (error instanceof ApplicationFailure && error.type === failureTypes.needsReconnect) return null;
+  throw error;
 }
 
 const otherCycle = (cycle: number, input: ArmTargetInput) => (cycle === input.cycle ? {} : { cycle });

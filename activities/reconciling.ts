@@ -7,11 +7,17 @@ import { unreachable } from '../domain/post.ts';
 import type { TargetError } from '../domain/post-state.ts';
 import type { PublicationEvent } from '../domain/publication.ts';
 import type { ReconcileTargetResult, TargetInput } from './contract.ts';
-import { type ActivityDependencies, type PublishingContext, requirePublishing } from './dependencies.ts';
+import {
+  type ActivityDependencies,
+  type PublishingContext,
+  type PublishingDependencies,
+  requirePublishing,
+} from './dependencies.ts';
 import { notYet, toTargetError } from './failures.ts';
 import { callContext } from './heartbeat.ts';
 import { openHandle } from './preparing.ts';
 import { settledFrom } from './settled.ts';
+import { tokenFor } from './tokens.ts';
 
 /** How the platform is asked about an attempt; without a finder it cannot be, and a person is. */
 export interface LookUp {
@@ -23,7 +29,7 @@ const lookUpOfPost: LookUp = { part: 0, finderOf: ({ adapter }) => adapter.finde
 
 /** Finds out what became of an attempt: by its row, and where that cannot say, by asking the platform. */
 export async function reconcile(
-  dependencies: ActivityDependencies,
+  dependencies: PublishingDependencies,
   publishing: PublishingContext,
   input: TargetInput,
   lookUp: LookUp = lookUpOfPost,
@@ -56,15 +62,14 @@ export async function reconcile(
 
 /** What the row has sent: a run that was put back may be at another revision by now. */
 function publishingOf(
-  dependencies: ActivityDependencies,
+  dependencies: PublishingDependencies,
   publishing: PublishingContext,
   row: PublicationRow,
   input: TargetInput,
 ): PublishingContext | Promise<PublishingContext> {
   if (row.revision_id === input.revisionId) return publishing;
-  return requirePublishing(dependencies, {
-    ...{ ...input, revisionId: row.revision_id, approvedHash: row.approved_hash },
-  });
+  const sent = { ...input, revisionId: row.revision_id, approvedHash: row.approved_hash };
+  return requirePublishing(dependencies, sent, tokenFor.asking);
 }
 
 /** How long a platform may process what it has taken before a person is asked. */

@@ -4,12 +4,19 @@ import { listOpenRemovals, type RemovalRow, setRemovalFailed, setRemoved } from 
 import { forTenant, inTransaction } from '../db/tenant-database.ts';
 import type { TargetError } from '../domain/post-state.ts';
 import type { RemovalInput } from './contract.ts';
-import { type ActivityDependencies, requirePublishing, revisionMismatch } from './dependencies.ts';
+import {
+  type ActivityDependencies,
+  type PublishingDependencies,
+  requirePublishing,
+  revisionMismatch,
+} from './dependencies.ts';
 import { toFailure } from './failures.ts';
 import { callContext, withHeartbeat } from './heartbeat.ts';
+import { createTokenSource, tokenFor } from './tokens.ts';
 
 /** The activities that take down what went public, on somebody's word. */
-export function createRemovingActivities(dependencies: ActivityDependencies) {
+export function createRemovingActivities(given: ActivityDependencies) {
+  const dependencies: PublishingDependencies = { ...given, tokens: createTokenSource(given) };
   const { clock, pool } = dependencies;
   return {
     /** The publications that a request still has to take down, in their order. May run any number of times. */
@@ -27,10 +34,11 @@ export function createRemovingActivities(dependencies: ActivityDependencies) {
       const removal = await requireRemoval(dependencies, input);
       const publication = await findPublication(database, input.publicationId);
       if (!publication?.public_id) throw revisionMismatch(`${input.publicationId} has not been published`);
-      const { adapter, account } = await requirePublishing(dependencies, {
+      const target = {
         ...{ tenantId: input.tenantId, postId: publication.post_id, targetId: publication.target_id },
         ...{ revisionId: publication.revision_id, approvedHash: publication.approved_hash },
-      });
+      };
+      const { adapter, account } = await requirePublishing(dependencies, target, tokenFor.sendingAt(0));
       const { remover } = adapter;
       if (!remover) throw revisionMismatch(`Posts on ${account.platform} cannot be taken down from here`);
       try {

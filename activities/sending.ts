@@ -9,14 +9,15 @@ import { type PublicationEvent, type PublicationState, sendDeadlineMs } from '..
 import { profileBucket } from '../domain/rates.ts';
 import type { Claims } from './claims.ts';
 import type { Published, ReleaseTargetInput, ReleaseTargetResult, UnrecordedVerdict } from './contract.ts';
-import type { ActivityDependencies, PublishingContext } from './dependencies.ts';
+import type { ActivityDependencies, PublishingContext, PublishingDependencies } from './dependencies.ts';
 import { toTargetError } from './failures.ts';
 import { mediaAccess } from './media-access.ts';
 import { openHandle } from './preparing.ts';
+import { isUnauthorized } from './tokens.ts';
 
 /** One release of a target, and what it works with. */
 export interface Release {
-  readonly dependencies: ActivityDependencies;
+  readonly dependencies: PublishingDependencies;
   readonly publishing: PublishingContext;
   readonly input: ReleaseTargetInput;
   readonly failpoint: NonNullable<ActivityDependencies['failpoint']>;
@@ -50,11 +51,16 @@ async function send(one: Release, row: PublicationRow, claimedAtMs: number): Pro
   const { publishing, input, dependencies, failpoint, claims } = one;
   await failpoint('sending', input.postId);
   const { adapter, account, content } = publishing;
-  const { verdict, pauseMs } = await commitOnce(adapter.publisher, row, claimedAtMs, async (context) => {
-    const handle = await openHandle(dependencies, publishing, input, row.handle).catch(failUnsent);
-    const media = mediaAccess(dependencies, publishing);
-    return adapter.publisher.commit(account, content, handle, { ...context, media });
-  });
+  const { verdict, pauseMs, refusal } = await commitOnce(
+    adapter.publisher,
+    row,
+    claimedAtMs,
+    async (context) => {
+      const handle = await openHandle(dependencies, publishing, input, row.handle).catch(failUnsent);
+      const media = mediaAccess(dependencies, publishing);
+      return adapter.publisher.commit(account, content, handle, { ...context, media });
+    },
+  );
   await claims.untilSent();
   await failpoint('platform-answered', input.postId);
   let from: PublicationState;
@@ -71,6 +77,7 @@ async function send(one: Release, row: PublicationRow, claimedAtMs: number): Pro
     if (from === 'UNCONFIRMED' && verdict.kind === 'published')
       await dependencies.runs?.poke(input.tenantId, input.postId);
     await obeyDelay(publishing, row, Math.max(pauseMs, delayOf(verdict)), dependencies);
+    if (refusal) await dependencies.tokens.noteRefused(input.tenantId, publishing.stored, refusal);
   } catch (error) {
     // The verdict stands. The run looks at its row whenever it writes, and this target gets its pause by the answer.
     log.warn('Others could not be told of the verdict of a commit', { error: String(error) });
@@ -99,6 +106,8 @@ export interface Committed {
   readonly verdict: UnrecordedVerdict;
   /** What the platform's headers ask for before its limit is reached; 0 for nothing. */
   readonly pauseMs: number;
+  /** The platform does not take the token. */
+  readonly refusal?: OutcomeError;
 }
 
 /** The one call. Whatever happens in it ends as a verdict, never as an exception. */
@@ -130,7 +139,11 @@ export async function commitOnce(
     });
     return { verdict: publishedBy(receipt, sentAtMs + (performance.now() - claimedAtMs)), pauseMs };
   } catch (error) {
-    return { verdict: failedBy(error, row.sent_before), pauseMs };
+    return {
+      verdict: failedBy(error, row.sent_before),
+      pauseMs,
+      ...(isUnauthorized(error) && { refusal: error }),
+    };
   }
 }
 

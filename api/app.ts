@@ -127,7 +127,10 @@ function requestLog({ logger }: ApiDependencies): RequestHandler {
         id: request.id,
         method: request.method,
         // The local Web UI's token is part of its address.
-        url: (request.originalUrl ?? request.url ?? '').replace(/^\/codec\/[^/]+/, '/codec/[redacted]'),
+        url: (request.originalUrl ?? request.url ?? '')
+          .replace(/^\/codec\/[^/]+/, '/codec/[redacted]')
+          // A platform's answer carries a code and a state.
+          .replace(/(\/oauth\/callback\/[^?]*)\?.*/, '$1?[redacted]'),
         remoteAddress: request.socket.remoteAddress,
         userAgent: request.headers['user-agent'],
       }),

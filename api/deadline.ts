@@ -8,7 +8,12 @@ import type { Answer, Route } from './route.ts';
 const answerWithinMs = 8_000;
 
 /** What reads and writes hundreds of megabytes takes the time that takes. */
-const unhurried: ReadonlySet<OperationId> = new Set(['completeMedia']);
+const unhurried: ReadonlySet<OperationId> = new Set([
+  'completeMedia',
+  // A code can be exchanged once, and whoever answered before that is done could not say what became of it.
+  'receiveAuthorization',
+  'connectWithCode',
+]);
 
 /**
  * Waits for the work of a request, and where it is not done in time throws a problem that says when to come again: each

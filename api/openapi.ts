@@ -109,7 +109,7 @@ const mapHeaders = (headers: Readonly<Record<string, string>>) =>
 
 /** What any operation of this kind may answer, and what this one may. */
 function problemCodesOf(route: Route): ProblemCode[] {
-  if (route.scope === 'anybody') return ['internal-error'];
+  if (route.scope === 'anybody') return [...(route.problems ?? []), 'internal-error'];
   const codes: ProblemCode[] = [
     'invalid-request',
     'invalid-text',

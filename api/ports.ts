@@ -1,6 +1,9 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
+import type { Connector } from '../adapters/platforms/connector.ts';
+import type { PlatformMode } from '../adapters/platforms/registry.ts';
 import type { PayloadCodecOptions } from '../adapters/secrets/payload-codec.ts';
+import type { Platform } from '../domain/post.ts';
 import type { AuthConfig } from './auth.ts';
 import type { PostRuns } from './post-runs.ts';
 
@@ -50,7 +53,14 @@ export interface SealContext {
   readonly rowId: string;
 }
 
+/** How accounts are connected at a platform; throws a `RegistryError` where they are not. */
+export interface Connectors {
+  connectorFor(key: { readonly platform: Platform; readonly mode: PlatformMode }): Connector;
+}
+
 export interface ApiSettings {
+  /** Where browsers reach the interface: callbacks are below it. Without a slash at the end. */
+  readonly publicUrl: string;
   /** How long before the due time new runs arm a target, in milliseconds. */
   readonly armLeadMs: number;
   /** Whether new runs take Signals. */
@@ -73,6 +83,7 @@ export interface ApiDependencies {
   readonly storage: MediaStorage;
   readonly probe: MediaProbing;
   readonly envelopes: Sealing;
+  readonly connectors: Connectors;
   readonly auth: AuthConfig;
   readonly clock: { now(): Date };
   readonly logger: Logger;

@@ -9,7 +9,7 @@ import type { ApiDependencies } from './ports.ts';
 import type { ProblemCode } from './problems.ts';
 import { z } from './zod.ts';
 
-export type Method = 'get' | 'post' | 'put' | 'patch';
+export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 
 /** What a handler gives back; JSON unless there is none. */
 export interface Answer {
@@ -124,8 +124,8 @@ export const platformRoute = <
 ): Route => ({ ...route, scope: 'platform' }) as unknown as Route;
 
 /** A route without authentication. */
-export const openRoute = (
-  route: Declaration<Empty, Empty, Empty> & { handle(input: Input<Empty, Empty, Empty>): Promise<Answer> },
+export const openRoute = <Params extends Shape = Empty, Query extends Shape = Empty>(
+  route: Declaration<Params, Query, Empty> & { handle(input: Input<Params, Query, Empty>): Promise<Answer> },
 ): Route => ({ ...route, scope: 'anybody' }) as unknown as Route;
 
 export const noFields = z.strictObject({});

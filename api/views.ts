@@ -1,16 +1,20 @@
+import type { ConnectionRow } from '../db/connections.ts';
 import type { HoldRow } from '../db/holds.ts';
 import type { MediaRow } from '../db/media.ts';
 import type { MemberRow } from '../db/members.ts';
+import type { PlatformAppRow } from '../db/platform-apps.ts';
 import type { PostRow, RevisionRow, TargetWithProfile } from '../db/posts.ts';
 import type { ProfileRow } from '../db/profiles.ts';
 import type { RemovalRow } from '../db/removals.ts';
 import type { TenantRow } from '../db/tenants.ts';
 import type { DecisionRow, PostEventRow, PublicationRow } from '../db/timeline.ts';
+import type { TokenEventRow } from '../db/token-events.ts';
 import type { ShownPostRow, WholePostRows } from '../db/whole-post.ts';
 import { timesOf } from '../domain/alarms.ts';
 import { type Gate, gates, type Role } from '../domain/post.ts';
 import { hashFor } from '../domain/post-state.ts';
 import type { TenantCaller } from './auth.ts';
+import type { connectionSchema, platformAppSchema, tokenEventSchema } from './schemas/connections.ts';
 import type { holdSchema } from './schemas/holds.ts';
 import type { mediaSchema } from './schemas/media.ts';
 import type { memberSchema } from './schemas/members.ts';
@@ -61,9 +65,42 @@ export const viewProfile = (row: ProfileRow): z.infer<typeof profileSchema> => (
   externalId: row.external_id,
   name: row.name,
   health: row.health,
+  disconnectedAt: instantOf(row.disconnected_at),
   policy: row.policy as z.infer<typeof profileSchema>['policy'],
   createdAt: row.created_at.toISOString(),
   updatedAt: row.updated_at.toISOString(),
+});
+
+export const viewPlatformApp = (row: PlatformAppRow): z.infer<typeof platformAppSchema> => ({
+  id: row.id,
+  platform: row.platform,
+  name: row.name,
+  clientId: row.client_id,
+  scopes: row.scopes,
+  redirectUri: row.redirect_uri,
+  returnUrls: row.return_urls,
+  createdAt: row.created_at.toISOString(),
+  updatedAt: row.updated_at.toISOString(),
+});
+
+/** `profileIds`: of the accounts that are known already, by their ids at the platform. */
+export const viewConnection = (
+  row: ConnectionRow,
+  profileIds: ReadonlyMap<string, string>,
+): z.infer<typeof connectionSchema> => ({
+  id: row.id,
+  platform: row.platform,
+  state: row.state,
+  accounts: row.accounts.map(({ externalId, kind, name, obstacle }) => ({
+    ...{ externalId, kind, name, obstacle },
+    profileId: profileIds.get(externalId) ?? null,
+  })),
+  expiresAt: row.expires_at.toISOString(),
+});
+
+export const viewTokenEvent = (row: TokenEventRow): z.infer<typeof tokenEventSchema> => ({
+  at: row.at.toISOString(),
+  ...{ kind: row.kind, outcome: row.outcome, message: row.message },
 });
 
 export const viewHold = (row: HoldRow): z.infer<typeof holdSchema> => ({

@@ -98,19 +98,6 @@ const common = {
   S3_FORCE_PATH_STYLE: flag.default(true),
 };
 
-const apiSchema = z.object({
-  ...common,
-  GATEPOST_API_DATABASE_URL: postgresUrl,
-  GATEPOST_API_DATABASE_CONNECTIONS: z.coerce.number().int().min(1).max(200).default(10),
-  GATEPOST_API_HOST: z.string().default('127.0.0.1'),
-  GATEPOST_API_PORT: port.default(4400),
-  GATEPOST_ISSUERS: issuers,
-  GATEPOST_AUTHORIZATION: z.enum(['members', 'claims']).default('members'),
-  GATEPOST_ARM_LEAD_MS: milliseconds(60_000).default(defaultArmLeadMs),
-  GATEPOST_ACCEPT_SIGNALS: flag.default(false),
-  GATEPOST_WEB_UI_ORIGIN: httpUrl.optional(),
-});
-
 /** `<PLATFORM>_<HOST>_URL` for each host of each platform, `<PLATFORM>_VERSION` where it has one. */
 const platformSettings: Readonly<Record<string, z.ZodType<string>>> = Object.fromEntries(
   platforms.flatMap((platform) => {
@@ -125,6 +112,27 @@ const platformSettings: Readonly<Record<string, z.ZodType<string>>> = Object.fro
   }),
 );
 
+/** The interface exchanges codes, the worker does everything else. */
+const reachingPlatforms = {
+  SANDBOX_URL: httpUrl.optional(),
+  ...platformSettings,
+};
+
+const apiSchema = z.object({
+  ...common,
+  GATEPOST_API_DATABASE_URL: postgresUrl,
+  GATEPOST_API_DATABASE_CONNECTIONS: z.coerce.number().int().min(1).max(200).default(10),
+  GATEPOST_API_HOST: z.string().default('127.0.0.1'),
+  GATEPOST_API_PORT: port.default(4400),
+  GATEPOST_PUBLIC_URL: httpUrl.optional(),
+  GATEPOST_ISSUERS: issuers,
+  GATEPOST_AUTHORIZATION: z.enum(['members', 'claims']).default('members'),
+  GATEPOST_ARM_LEAD_MS: milliseconds(60_000).default(defaultArmLeadMs),
+  GATEPOST_ACCEPT_SIGNALS: flag.default(false),
+  GATEPOST_WEB_UI_ORIGIN: httpUrl.optional(),
+  ...reachingPlatforms,
+});
+
 const workerSchema = z.object({
   ...common,
   GATEPOST_WORKER_DATABASE_URL: postgresUrl,
@@ -136,8 +144,7 @@ const workerSchema = z.object({
   GATEPOST_MAINTENANCE_EVERY_SECONDS: z.coerce.number().int().min(5).max(3_600).default(60),
   GATEPOST_FAILPOINT: z.string().optional(),
   GATEPOST_RATES: rates.default(defaultRates),
-  SANDBOX_URL: httpUrl.optional(),
-  ...platformSettings,
+  ...reachingPlatforms,
 });
 
 export type ApiConfig = Readonly<z.infer<typeof apiSchema>>;
@@ -145,7 +152,7 @@ export type WorkerConfig = Readonly<z.infer<typeof workerSchema>>;
 export type CommonConfig = Pick<ApiConfig & WorkerConfig, keyof typeof common>;
 
 /** Where the platforms are reached for tenants in mode live. */
-export function endpointsOf(config: WorkerConfig): PlatformEndpoints {
+export function endpointsOf(config: ApiConfig | WorkerConfig): PlatformEndpoints {
   const settings = config as Readonly<Record<string, unknown>>;
   const endpoints = platforms.map((platform) => {
     const { live } = definitions[platform];

@@ -1,9 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import proto from '@temporalio/proto';
+import type { RefreshGrantInput } from '../activities/contract.ts';
 import type { RunDescription, RunDirectory } from '../activities/maintenance.ts';
 import { createPostRuns } from '../api/post-runs.ts';
-import { postWorkflowId } from '../workflows/ids.ts';
-import { type PostWorkflowInput, pokeSignal } from '../workflows/messages.ts';
+import { mainTaskQueue, postWorkflowId, tokenWorkflowId } from '../workflows/ids.ts';
+import { type PostWorkflowInput, pokeSignal, tokenWorkflowType } from '../workflows/messages.ts';
 
 /** How long one question to Temporal may take: a sweep asks many. */
 const withinMs = 5_000;
@@ -24,6 +26,19 @@ export function createRunDirectory(client: Client): RunDirectory {
         if (!(error instanceof WorkflowNotFoundError)) throw error;
       }
     },
+    startRefresh: (input) => startRefresh(client, input),
+    async refresh(input) {
+      await startRefresh(client, input);
+      const handle = client.workflow.getHandle(tokenWorkflowId(input));
+      const deadline = Date.now() + refreshWithinMs;
+      // Not by its result: where tests skip time, waiting for that would skip on.
+      for (;;) {
+        const { status } = await client.withDeadline(Date.now() + withinMs, () => handle.describe());
+        if (status.name !== 'RUNNING') return true;
+        if (Date.now() > deadline) return false;
+        await sleep(lookAgainAfterMs);
+      }
+    },
     async describe(tenantId, postId): Promise<RunDescription> {
       try {
         const handle = client.workflow.getHandle(postWorkflowId(tenantId, postId));
@@ -38,6 +53,24 @@ export function createRunDirectory(client: Client): RunDirectory {
       }
     },
   };
+}
+
+/** How long a post waits for the refresh of its token, before it tries later. */
+const refreshWithinMs = 45_000;
+const lookAgainAfterMs = 100;
+
+/** One refresh per grant at a time: whoever comes meanwhile gets the one that is under way. */
+async function startRefresh(client: Client, input: RefreshGrantInput): Promise<void> {
+  await client.withDeadline(Date.now() + withinMs, () =>
+    client.workflow.start(tokenWorkflowType, {
+      workflowId: tokenWorkflowId(input),
+      taskQueue: mainTaskQueue,
+      args: [input],
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      staticSummary: 'Renews the tokens of a grant',
+    }),
+  );
 }
 
 /** Who ended a run by hand and why stands in its last event alone. */

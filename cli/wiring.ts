@@ -3,6 +3,8 @@ import { Client, Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor }
 import type { DataConverter } from '@temporalio/common';
 import type pg from 'pg';
 import { pino } from 'pino';
+import { createPlatformFetch } from '../adapters/platforms/platform-fetch.ts';
+import { createRegistry, type Registry, sandboxEndpoints } from '../adapters/platforms/registry.ts';
 import { createEnvelopes, type Envelopes } from '../adapters/secrets/envelope.ts';
 import {
   createPayloadCodec,
@@ -13,7 +15,7 @@ import { createObjectStorage, type ObjectStorage } from '../adapters/storage/s3.
 import { forTenant } from '../db/tenant-database.ts';
 import { findCurrentTenantKey, findTenantKey, insertTenantKey } from '../db/tenant-keys.ts';
 import { tenantOfWorkflowId } from '../workflows/ids.ts';
-import type { CommonConfig } from './config.ts';
+import { type ApiConfig, type CommonConfig, endpointsOf, type WorkerConfig } from './config.ts';
 import { failureConverterPath } from './failure-converter.ts';
 
 /** Builds, from configuration, the parts that more than one process needs. */
@@ -40,6 +42,17 @@ export const createLogger = (name: string, level: string) =>
 
 export const openEnvelopes = (config: Pick<CommonConfig, 'GATEPOST_KEYS'>): Envelopes =>
   createEnvelopes(config.GATEPOST_KEYS);
+
+/** The sandbox is near and quick: it is asked more often than a platform would like. */
+const sandboxTimings = { pollIntervalMs: 200, blindWaitMs: 1_000, settleMs: 2_000, commitTimeoutMs: 5_000 };
+
+export const openRegistry = (config: ApiConfig | WorkerConfig): Registry =>
+  createRegistry({
+    live: endpointsOf(config),
+    sandbox: config.SANDBOX_URL ? sandboxEndpoints(config.SANDBOX_URL.replace(/\/$/, '')) : null,
+    sandboxTimings,
+    fetch: createPlatformFetch(),
+  });
 
 export const openStorage = (config: CommonConfig): ObjectStorage =>
   createObjectStorage({

@@ -1,8 +1,13 @@
 import pg from 'pg';
 
-/** Login roles own nothing and are members of nothing; the reader roles cannot log in and own one function each. */
+/** Login roles own nothing and are members of nothing; the reader roles cannot log in and own a function or two each. */
 const loginRoles = ['gatepost_migrator', 'gatepost_api', 'gatepost_worker'] as const;
-const readerRoles = ['gatepost_outbox_reader', 'gatepost_sweep_reader'] as const;
+const readerRoles = [
+  'gatepost_outbox_reader',
+  'gatepost_sweep_reader',
+  'gatepost_state_reader',
+  'gatepost_grant_reader',
+] as const;
 export type LoginRole = (typeof loginRoles)[number];
 
 export interface BootstrapOptions {

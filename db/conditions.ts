@@ -7,6 +7,7 @@ import {
   phasesWithoutReceipt,
 } from '../domain/conditions.ts';
 import { resolvePostPolicy } from '../domain/policy.ts';
+import { reconnectHold, reconnectPrefix } from '../domain/post-state.ts';
 import { holdStops, listHoldsOn } from './holds.ts';
 import type { TenantDatabase, TenantExecutor } from './tenant-database.ts';
 
@@ -17,10 +18,13 @@ export async function findConditionsMark(
 ): Promise<ConditionsMark> {
   const { rows } = await sql<ConditionsMark & { isBehind: boolean }>`
     select t.policies_version as "policyVersion", array(
-      select h.id::text from holds h where h.lifted_at is null and exists (
-        select from targets o join profiles f on f.id = o.profile_id
-        where o.post_id = ${postId} and ${holdStops(sql.ref('f.id'), sql.ref('f.platform'))})
-      order by 1) as "holdIds", exists (
+      select stop from (
+        select h.id::text as stop from holds h where h.lifted_at is null and exists (
+          select from targets o join profiles f on f.id = o.profile_id
+          where o.post_id = ${postId} and ${holdStops(sql.ref('f.id'), sql.ref('f.platform'))})
+        union select ${reconnectPrefix} || f.id from targets o join profiles f on f.id = o.profile_id
+          where o.post_id = ${postId} and f.health = 'needs-reconnect'
+      ) stops order by stop collate "C") as "holdIds", exists (
       select from publications p join targets o on o.id = p.target_id
       where p.post_id = ${postId} and (${isUnheard} or ${isDoubtful})) as "isBehind"
     from tenants t where t.id = ${tenantId}`.execute(database);
@@ -62,7 +66,8 @@ export async function findConditions(
     .selectFrom('targets')
     .innerJoin('profiles', 'profiles.id', 'targets.profile_id')
     .innerJoin('tenants', (join) => join.on('tenants.id', '=', tenantId))
-    .select(['profiles.id as profile_id', 'profiles.policy', 'tenants.policy as tenant_policy'])
+    .select(['profiles.id as profile_id', 'profiles.platform', 'profiles.health'])
+    .select(['profiles.policy', 'tenants.policy as tenant_policy'])
     .where('targets.post_id', '=', postId)
     .orderBy('targets.position')
     .execute();
@@ -70,6 +75,9 @@ export async function findConditions(
     database,
     targets.map((target) => target.profile_id),
   );
+  const disconnected = targets
+    .filter(({ health }) => health === 'needs-reconnect')
+    .map((target) => reconnectHold(target.profile_id, target.platform));
   const doubts = await listDoubts(database, postId);
   return {
     policyVersion,
@@ -77,7 +85,7 @@ export async function findConditions(
       policyVersion === knownVersion
         ? null
         : resolvePostPolicy(targets.map((target) => [target.policy, target.tenant_policy])),
-    holds,
+    holds: [...holds, ...disconnected],
     receipts: await listLateReceipts(database, postId),
     ...(doubts.length > 0 && { doubts }),
   };

@@ -6,8 +6,21 @@ import {
   type RevisionMedia,
   type RevisionTarget,
 } from '../domain/revision.ts';
+import type { ProfileHealth } from '../domain/tokens.ts';
 import type { MediaRow } from './media.ts';
 import type { TenantDatabase } from './tenant-database.ts';
+
+/** A grant as whoever uses its token needs it; the token is sealed. */
+export interface StoredGrant {
+  readonly id: string;
+  readonly rowVersion: number;
+  /** `null` once the grant holds nothing any more. */
+  readonly sealedAccessToken: Buffer | null;
+  readonly expiresAt: Date | null;
+  readonly refreshedAt: Date | null;
+  /** The app it was made through; a token that a team brought has none, and is renewed by nobody. */
+  readonly appId: string | null;
+}
 
 export interface StoredMedium {
   readonly mediaId: string;
@@ -37,9 +50,13 @@ export interface PublishContent {
     readonly platform: Platform;
     readonly accountKind: AccountKind;
     readonly externalId: string;
-    readonly health: 'active' | 'expiring' | 'needs-reconnect';
+    readonly health: ProfileHealth;
+    /** A page's token of its own; `null` where the grant's serves, or where the profile is disconnected. */
+    readonly sealedAccessToken: Buffer | null;
+    readonly isConnected: boolean;
+    readonly rowVersion: number;
   };
-  readonly grant: { readonly id: string; readonly sealedAccessToken: Buffer };
+  readonly grant: StoredGrant;
 }
 
 /** Loads what is sent by the approved revision's id, never from "the post". `undefined` when any part is missing. */
@@ -63,8 +80,15 @@ export async function findPublishContent(
       'p.account_kind',
       'p.external_id',
       'p.health',
+      'p.access_token as profile_token',
+      'p.disconnected_at',
+      'p.row_version as profile_version',
       'g.id as grant_id',
       'g.access_token',
+      'g.expires_at',
+      'g.refreshed_at',
+      'g.app_id',
+      'g.row_version as grant_version',
     ])
     .where('t.id', '=', targetId)
     .where('r.id', '=', revisionId)
@@ -87,8 +111,14 @@ export async function findPublishContent(
       accountKind: row.account_kind,
       externalId: row.external_id,
       health: row.health,
+      sealedAccessToken: row.profile_token,
+      isConnected: row.disconnected_at === null,
+      rowVersion: row.profile_version,
     },
-    grant: { id: row.grant_id, sealedAccessToken: row.access_token },
+    grant: {
+      ...{ id: row.grant_id, rowVersion: row.grant_version, sealedAccessToken: row.access_token },
+      ...{ expiresAt: row.expires_at, refreshedAt: row.refreshed_at, appId: row.app_id },
+    },
   };
 }
 

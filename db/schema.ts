@@ -5,6 +5,7 @@ import type { AccountKind, Gate, Platform, PostStatus, PostType, Role } from '..
 import type { GateState, HoldScope, PostState, TargetPhase } from '../domain/post-state.ts';
 import type { PublicationState } from '../domain/publication.ts';
 import type { RevisionContent } from '../domain/revision.ts';
+import type { GrantState, ProfileHealth, TokenEventKind } from '../domain/tokens.ts';
 
 /** jsonb: read as the value, written as its JSON text. */
 type Json<T> = ColumnType<T, string, string>;
@@ -44,9 +45,87 @@ export interface GrantsTable {
   tenant_id: TenantId;
   id: string;
   platform: Platform;
-  access_token: Buffer;
+  access_token: Buffer | null;
   expires_at: Date | null;
+  app_id: string | null;
+  state: Generated<GrantState>;
+  refresh_token: Buffer | null;
+  refresh_expires_at: Date | null;
+  scopes: string[] | null;
+  lease_id: string | null;
+  lease_until: Date | null;
+  refresh_fingerprint: string | null;
+  doubtful_refreshes: Generated<number>;
+  refreshed_at: Date | null;
+  refresh_due_at: Date | null;
+  failures: Generated<number>;
+  row_version: Generated<number>;
   created_at: CreatedAt;
+}
+
+export interface PlatformAppsTable {
+  tenant_id: TenantId;
+  id: string;
+  platform: Platform;
+  name: string;
+  client_id: string;
+  client_secret: Buffer;
+  scopes: string[] | null;
+  redirect_uri: string;
+  return_urls: string[];
+  row_version: Generated<number>;
+  created_at: CreatedAt;
+  updated_at: Touched;
+}
+
+export interface OauthStatesTable {
+  tenant_id: TenantId;
+  id: string;
+  state_hash: Buffer;
+  app_id: string;
+  subject: string;
+  redirect_uri: string;
+  return_url: string | null;
+  verifier: Buffer | null;
+  expires_at: Date;
+  used_at: Date | null;
+  created_at: CreatedAt;
+}
+
+/** An account that was found under an authorisation, as it is kept until somebody chooses. */
+export interface FoundAccount {
+  readonly kind: AccountKind;
+  readonly externalId: string;
+  readonly name: string;
+  /** Why it cannot be published to, in words; `null` where it can. */
+  readonly obstacle: string | null;
+}
+
+export interface ConnectionsTable {
+  tenant_id: TenantId;
+  id: string;
+  app_id: string;
+  platform: Platform;
+  subject: string;
+  state: Generated<'pending' | 'completed' | 'revoked'>;
+  code_hash: Buffer;
+  tokens: Buffer | null;
+  accounts: Json<readonly FoundAccount[]>;
+  page_tokens: Buffer | null;
+  grant_id: string | null;
+  expires_at: Date;
+  created_at: CreatedAt;
+}
+
+export interface TokenEventsTable {
+  tenant_id: TenantId;
+  id: Generated<string>;
+  grant_id: string;
+  at: CreatedAt;
+  kind: TokenEventKind;
+  outcome: string;
+  message: string | null;
+  profile_id: string | null;
 }
 
 export interface ProfilesTable {
@@ -57,7 +136,9 @@ export interface ProfilesTable {
   account_kind: AccountKind;
   external_id: string;
   name: string;
-  health: Generated<'active' | 'expiring' | 'needs-reconnect'>;
+  health: Generated<ProfileHealth>;
+  access_token: Buffer | null;
+  disconnected_at: Date | null;
   policy: ColumnType<PolicyLayer, string | undefined, string>;
   row_version: Generated<number>;
   created_at: CreatedAt;
@@ -335,6 +416,10 @@ export interface Database {
   members: MembersTable;
   grants: GrantsTable;
   profiles: ProfilesTable;
+  platform_apps: PlatformAppsTable;
+  oauth_states: OauthStatesTable;
+  connections: ConnectionsTable;
+  token_events: TokenEventsTable;
   media: MediaTable;
   posts: PostsTable;
   revisions: RevisionsTable;

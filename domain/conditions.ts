@@ -2,7 +2,15 @@ import { bump, type Change, entry } from './change.ts';
 import type { TimelineEntry } from './commands.ts';
 import { passGate, reopenGates, settleGates, withGate } from './gating.ts';
 import { mayDecide, type PostPolicy } from './policy.ts';
-import { gatesOf, type HoldRef, holdsOn, type PostState, type TargetState, type Vote } from './post-state.ts';
+import {
+  gatesOf,
+  type HoldRef,
+  holdsOn,
+  isReconnect,
+  type PostState,
+  type TargetState,
+  type Vote,
+} from './post-state.ts';
 
 /** What holds around a post and changes without a word to it: the policies, the holds, and receipts that came late. */
 export interface PostConditions {
@@ -20,7 +28,7 @@ export interface PostConditions {
 export interface ConditionsMark {
   /** The version of the tenant's policies, its own and its profiles' together. */
   readonly policyVersion: number;
-  /** The holds that stand against any of the post's targets, sorted. */
+  /** The holds that stand against any of the post's targets, and its profiles that must be connected again; sorted. */
   readonly holdIds: readonly string[];
   /** A row tells of a target what its last projected phase does not know. Left out where none does: histories keep marks. */
   readonly hasNews?: true;
@@ -125,10 +133,14 @@ function withHolds(
   const placed = holds.filter(({ holdId }) => !known.has(holdId));
   const lifted = state.holds.filter(({ holdId }) => !current.has(holdId));
   if (placed.length === 0 && lifted.length === 0) return state;
-  const tell = (type: string) => (hold: HoldRef) =>
-    timeline.push(entry(type, nowMs, null, { holdId: hold.holdId, scope: hold.scope, reason: hold.reason }));
-  placed.forEach(tell('post.held'));
-  lifted.forEach(tell('post.hold-lifted'));
+  const tell = (ofHold: string, ofProfile: string) => (hold: HoldRef) =>
+    timeline.push(
+      isReconnect(hold)
+        ? entry(ofProfile, nowMs, null, { profileId: hold.subject })
+        : entry(ofHold, nowMs, null, { holdId: hold.holdId, scope: hold.scope, reason: hold.reason }),
+    );
+  placed.forEach(tell('post.held', 'post.needs-reconnect'));
+  lifted.forEach(tell('post.hold-lifted', 'post.reconnected'));
   const isStopped = (standing: readonly HoldRef[], target: TargetState) =>
     holdsOn({ holds: standing }, target).length > 0;
   const isFreed = (target: TargetState) => isStopped(state.holds, target) && !isStopped(holds, target);

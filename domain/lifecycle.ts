@@ -6,6 +6,7 @@ import {
   hashFor,
   holdsOn,
   isMoving,
+  isReconnect,
   openGate,
   type PostState,
   type TargetState,
@@ -23,6 +24,7 @@ export const blockCodes = [
   'late',
   'paused',
   'hold',
+  'reconnect',
   'rate',
   'preparing',
   'publishing',
@@ -151,10 +153,12 @@ function stopBlocks(post: PostFacts): Block[] {
 const reasonOf = (reason: string | null): string => (reason ? `: ${reason}` : '');
 
 const holdBlocks = (post: PostFacts, target: TargetState): Block[] =>
-  holdsOn(post, target).map(({ scope, subject, reason }) => ({
-    code: 'hold',
-    message: `A hold on the ${scope}${scope === 'platform' ? ` ${subject}` : ''} stops it: ${reason}`,
-  }));
+  holdsOn(post, target).map((hold) => {
+    const { scope, subject, reason } = hold;
+    if (isReconnect(hold)) return { code: 'reconnect', message: reason };
+    const on = `${scope}${scope === 'platform' ? ` ${subject}` : ''}`;
+    return { code: 'hold', message: `A hold on the ${on} stops it: ${reason}` };
+  });
 
 /** What time alone, or a due time, will settle. */
 function timeBlocks(post: PostFacts): Block[] {

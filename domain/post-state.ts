@@ -70,6 +70,13 @@ export interface HoldRef {
   readonly subject: string | null;
   readonly reason: string;
 }
+/** A profile that must be connected again stops what goes to it as a hold would; it is lifted by connecting it. */
+export const reconnectHold = (profileId: string, platform: Platform): HoldRef => ({
+  ...{ holdId: `${reconnectPrefix}${profileId}`, scope: 'profile', subject: profileId },
+  reason: `The ${platform} profile must be connected again`,
+});
+export const reconnectPrefix = 'reconnect:';
+export const isReconnect = ({ holdId }: HoldRef): boolean => holdId.startsWith(reconnectPrefix);
 export const holdScopes = ['tenant', 'profile', 'platform'] as const;
 export type HoldScope = (typeof holdScopes)[number];
 

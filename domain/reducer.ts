@@ -34,6 +34,7 @@ import {
   hashFor,
   holdsOn,
   isMoving,
+  isReconnect,
   openGate,
   type PostState,
   rememberedCommands,
@@ -221,7 +222,8 @@ function publishNow(state: PostState, command: PublishNowCommand, nowMs: number)
 function stopOf(state: PostState, targets: readonly TargetState[]): string | null {
   if (state.paused) return 'The post is paused; resume it first';
   const hold = targets.flatMap((target) => holdsOn(state, target)).at(0);
-  return hold ? `A hold on the ${hold.scope} stops it: ${hold.reason}` : null;
+  if (!hold) return null;
+  return isReconnect(hold) ? hold.reason : `A hold on the ${hold.scope} stops it: ${hold.reason}`;
 }
 
 /** What is due already keeps its due time, unless its lateness holds it: then the caller takes it on. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type Platform, platforms, sandboxPlatforms } from './platforms/index.ts';
-import type { StateJournal, StateRecord } from './state.ts';
+import { openShelf, type StateJournal, type StateRecord } from './state.ts';
 
 /** What `POST /_control/accounts` takes. The token is the sandbox's own: never register a real one. */
 export const accountInputSchema = z
@@ -35,12 +35,32 @@ export interface AccountStore {
   find(platform: Platform, externalId: string): Account | undefined;
   /** One token may speak for several accounts, as one authorisation of a member does for their organisations. */
   findByToken(platform: Platform, token: string): Account[];
+  /** Has a token speak for accounts, as a consent gave it; their registered ones stay. */
+  issue(token: IssuedToken): Promise<void>;
+  /** Whether a token was issued, and lives. */
+  isIssued(platform: Platform, token: string, at: Date): boolean;
+  withdraw(platform: Platform, token: string): Promise<void>;
   clear(): void;
+}
+
+/** A token that came of a consent. */
+export interface IssuedToken {
+  platform: Platform;
+  token: string;
+  scopes: readonly string[];
+  externalIds: readonly string[];
+  expiresAt?: string | undefined;
+  isWithdrawn?: boolean;
 }
 
 export function createAccounts(records: readonly StateRecord[], journal: StateJournal): AccountStore {
   const accounts = new Map<string, Account>();
   const keyOf = (platform: Platform, externalId: string) => `${platform} ${externalId}`;
+  const issued = openShelf<IssuedToken>('issued-token', records, journal);
+  const findIssued = (platform: Platform, token: string) => {
+    const found = issued.get(keyOf(platform, token));
+    return found?.isWithdrawn ? undefined : found;
+  };
   for (const record of records) {
     if (record.kind !== 'account') continue;
     accounts.set(keyOf(record.account.platform, record.account.externalId), record.account);
@@ -54,9 +74,32 @@ export function createAccounts(records: readonly StateRecord[], journal: StateJo
     },
     list: () => [...accounts.values()],
     find: (platform, externalId) => accounts.get(keyOf(platform, externalId)),
-    findByToken: (platform, token) =>
-      [...accounts.values()].filter((account) => account.platform === platform && account.token === token),
-    clear: () => accounts.clear(),
+    findByToken(platform, token) {
+      const given = findIssued(platform, token);
+      return [...accounts.values()].flatMap((account) => {
+        if (account.platform !== platform) return [];
+        if (account.token === token) return [account];
+        if (!given?.externalIds.includes(account.externalId)) return [];
+        const { expiresAt: _, ...rest } = account;
+        const { scopes, expiresAt } = given;
+        return [{ ...rest, token, scopes: [...scopes], ...(expiresAt && { expiresAt }) }];
+      });
+    },
+    issue: (token) => issued.put(keyOf(token.platform, token.token), token),
+    isIssued(platform, token, at) {
+      const given = findIssued(platform, token);
+      return (
+        given !== undefined && (given.expiresAt === undefined || Date.parse(given.expiresAt) > at.getTime())
+      );
+    },
+    async withdraw(platform, token) {
+      const given = issued.get(keyOf(platform, token));
+      if (given) await issued.put(keyOf(platform, token), { ...given, isWithdrawn: true });
+    },
+    clear() {
+      accounts.clear();
+      issued.clear();
+    },
   };
 }
 

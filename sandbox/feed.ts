@@ -148,7 +148,7 @@ ${entry.text === '' ? '' : `<p class="copy" dir="auto">${escapeHtml(entry.text)}
 </article>`;
 }
 
-function escapeHtml(text: string): string {
+export function escapeHtml(text: string): string {
   return text
     .replace(/&/g, '&amp;')
     .replace(/</g, '&lt;')

@@ -1,6 +1,7 @@
 import type { SandboxContext } from './context.ts';
 import type { FaultKind } from './faults.ts';
 import type { LedgerPost } from './ledger.ts';
+import type { SandboxOAuth } from './oauth-definition.ts';
 import type { PlatformProtocol } from './protocol.ts';
 
 /** What a platform's file exports, and `platforms/index.ts` lists. */
@@ -13,6 +14,8 @@ export interface SandboxPlatform {
   operations: readonly string[];
   /** Which of them the faults of processing go with. */
   processing: Readonly<Partial<Record<FaultKind, readonly string[]>>>;
+  /** How accounts are connected; left out, tokens are registered by hand. */
+  oauth?: SandboxOAuth;
   /** What the platform's clients show as a post's address. */
   permalinkOf(post: LedgerPost, publicUrl: string): string;
   create(context: SandboxContext): RunningPlatform;

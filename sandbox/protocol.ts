@@ -59,6 +59,8 @@ export interface Operation {
   path: string;
   /** It takes no token: the address it was given is all that is needed. */
   isOpen?: true;
+  /** How its faults are worded, where not like the platform's others. */
+  faultReplies?: FaultReplies;
   /** Its body is too large to be held: `call.stream` has it, and `call.body` nothing. */
   isStreamed?: true;
   /** The account it concerns, for faults and the log. */
@@ -166,11 +168,12 @@ async function carryOut(
     fault = context.faults.take(name, record.externalId);
     if (!fault) return { outcome: await operation.handle(call) };
 
-    const early = await beforeAccepting(fault, protocol.faultReplies, response, halted);
+    const replies = operation.faultReplies ?? protocol.faultReplies;
+    const early = await beforeAccepting(fault, replies, response, halted);
     if (early) return { outcome: early, fault };
     call.fault = fault;
     const reply = await operation.handle(call);
-    return { outcome: await afterAccepting(fault, reply, protocol.faultReplies, response, halted), fault };
+    return { outcome: await afterAccepting(fault, reply, replies, response, halted), fault };
   } catch (error) {
     if (halted.aborted) return { outcome: 'closed', fault };
     if (!(error instanceof Refusal)) throw error;

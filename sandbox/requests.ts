@@ -62,9 +62,12 @@ export function redactHeaders(headers: NodeJS.Dict<string | string[]>): Record<s
   return redacted;
 }
 
-/** Takes access tokens and app secret proofs out of a query, a form or a JSON body. */
+/** Takes tokens, codes and secrets out of a query, a form or a JSON body. */
 export function redactText(text: string): string {
   return text
-    .replace(/((?:access_token|appsecret_proof)=)[^&\s"]*/g, '$1[redacted]')
-    .replace(/("(?:access_token|appsecret_proof)"\s*:\s*")[^"]*/g, '$1[redacted]');
+    .replace(new RegExp(`((?:^|[?&])(?:${secretNames})=)[^&\\s"]*`, 'g'), '$1[redacted]')
+    .replace(new RegExp(`("(?:${secretNames})"\\s*:\\s*")[^"]*`, 'g'), '$1[redacted]');
 }
+
+const secretNames =
+  'access_token|appsecret_proof|refresh_token|fb_exchange_token|client_secret|code|code_verifier|state|token';

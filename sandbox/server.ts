@@ -12,7 +12,9 @@ import { createFeed } from './feed.ts';
 import { openJournal } from './journal.ts';
 import { openLedger } from './ledger.ts';
 import { openMedia } from './media.ts';
-import { platforms, sandboxPlatforms } from './platforms/index.ts';
+import { createOAuth } from './oauth.ts';
+import type { RunningPlatform } from './platform.ts';
+import { type Platform, platforms, sandboxPlatforms } from './platforms/index.ts';
 import { mountPlatform, mountStreamed } from './protocol.ts';
 import { createRequestLog } from './requests.ts';
 import { createSettings } from './settings.ts';
@@ -64,7 +66,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     halted: () => halting.signal,
     serialize: createSerializer(),
   };
-  const running = platforms.map((platform) => sandboxPlatforms[platform].create(context));
+  const running = platforms.map((platform) => runPlatform(context, platform));
 
   async function reset(): Promise<void> {
     halting.abort();
@@ -109,6 +111,23 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     stop() {
       stopped ??= stop();
       return stopped;
+    },
+  };
+}
+
+/** A platform with the authorization server that it describes. */
+function runPlatform(context: SandboxContext, platform: Platform): RunningPlatform {
+  const { create, oauth } = sandboxPlatforms[platform];
+  const running = create(context);
+  if (!oauth) return running;
+  const { operations, clear } = createOAuth(context, platform, oauth);
+  return {
+    ...running,
+    // Before the platform's own, whose paths may have a place for anything.
+    operations: [...operations, ...running.operations],
+    clear() {
+      running.clear();
+      clear();
     },
   };
 }

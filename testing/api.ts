@@ -5,6 +5,8 @@ import express from 'express';
 import { SignJWT } from 'jose';
 import { pino } from 'pino';
 import { probeMedia } from '../adapters/media/probe.ts';
+import { createPlatformFetch } from '../adapters/platforms/platform-fetch.ts';
+import { createRegistry, liveEndpoints, sandboxEndpoints } from '../adapters/platforms/registry.ts';
 import { createApi } from '../api/app.ts';
 import { createPostRuns } from '../api/post-runs.ts';
 import { type Role, roles } from '../domain/post.ts';
@@ -31,12 +33,18 @@ const tokenExpiresAt = new Date('2200-01-01T00:00:00Z');
 
 /** Serves the real interface on a free port; its `now` is the environment's. The environment stops it. */
 export async function serveApi(environment: Environment, armLeadMs: number): Promise<ServedApi> {
-  const { time, stops, apiPool, storage, envelopes, temporal } = environment;
+  const { time, stops, apiPool, storage, envelopes, temporal, sandbox } = environment;
   const secret = randomBytes(32).toString('base64url');
   const api = createApi({
     pool: apiPool,
     postRuns: createPostRuns(temporal.client),
     ...{ storage, envelopes },
+    connectors: createRegistry({
+      live: liveEndpoints,
+      sandbox: sandboxEndpoints(sandbox.url),
+      fetch: createPlatformFetch(),
+      now: time.now,
+    }),
     probe: probeMedia,
     auth: {
       mode: 'members',
@@ -45,7 +53,7 @@ export async function serveApi(environment: Environment, armLeadMs: number): Pro
     clock: { now: time.now },
     // Refusals are what tests are about; only our own faults are worth a line.
     logger: pino({ name: 'gatepost-api', level: 'error' }),
-    settings: { armLeadMs, acceptSignals: false },
+    settings: { armLeadMs, acceptSignals: false, publicUrl: 'https://gatepost.test' },
     readiness: {},
   });
   const app = express();

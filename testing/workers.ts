@@ -7,7 +7,7 @@ import { createPlatformFetch } from '../adapters/platforms/platform-fetch.ts';
 import { createRegistry, liveEndpoints, sandboxEndpoints } from '../adapters/platforms/registry.ts';
 import { createRunDirectory } from '../cli/run-directory.ts';
 import { defaultRates } from '../domain/rates.ts';
-import { mainTaskQueue, releaseTaskQueue } from '../workflows/ids.ts';
+import { mainTaskQueue, releaseTaskQueue, tokenTaskQueue } from '../workflows/ids.ts';
 import { activityClock } from './clock.ts';
 import type { Environment } from './environment.ts';
 
@@ -62,6 +62,7 @@ export async function startWorkers(
       maxCachedWorkflows,
     }),
     Worker.create({ ...shared, taskQueue: releaseTaskQueue }),
+    Worker.create({ ...shared, taskQueue: tokenTaskQueue }),
   ]);
   const running = Promise.all(workers.map((worker) => worker.run()));
   environment.stops.add(async () => {

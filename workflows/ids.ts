@@ -4,11 +4,13 @@ const postPrefix = 'post';
 const pokePrefix = 'poke';
 const partsPrefix = 'parts';
 const removalPrefix = 'removal';
+const tokenPrefix = 'token';
 const prefixesOfTenants: readonly (string | undefined)[] = [
   postPrefix,
   pokePrefix,
   partsPrefix,
   removalPrefix,
+  tokenPrefix,
 ];
 
 export const postWorkflowId = (tenantId: string, postId: string): string =>
@@ -25,6 +27,10 @@ export const partsWorkflowId = (
   { tenantId, postId, targetId }: { tenantId: string; postId: string; targetId: string },
   cycle: number,
 ): string => `${partsPrefix}/${tenantId}/${postId}/${targetId}/${cycle}`;
+
+/** One refresh of a grant at a time. */
+export const tokenWorkflowId = ({ tenantId, grantId }: { tenantId: string; grantId: string }): string =>
+  `${tokenPrefix}/${tenantId}/${grantId}`;
 
 /** The tenant a workflow id belongs to; `null` for the system's own workflows. */
 export function tenantOfWorkflowId(workflowId: string): string | null {
@@ -43,4 +49,8 @@ export const mainTaskQueue = 'gatepost';
 /** Armed waits and commits: long, cheap, many at once, so they never hold up the queue above. */
 export const releaseTaskQueue = 'gatepost-release';
 
+/** Refreshes of tokens: whoever waits for one holds a place in another queue, so none of them waits for a place here. */
+export const tokenTaskQueue = 'gatepost-tokens';
+
+export const cleanUpScheduleId = 'gatepost-connections';
 export const maintenanceScheduleId = 'gatepost-maintenance';

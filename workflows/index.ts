@@ -3,3 +3,4 @@ export { partsWorkflow } from './parts.ts';
 export { pokeWorkflow } from './poke.ts';
 export { postWorkflow } from './post.ts';
 export { removalWorkflow } from './removal.ts';
+export { cleanUpConnectionsWorkflow, tokenSweepWorkflow, tokenWorkflow } from './tokens.ts';

@@ -102,3 +102,6 @@ export interface PokeInput {
   /** The outbox row that asked for it. */
   readonly requestId: string;
 }
+
+/** The type name of the workflow that renews a grant's tokens. */
+export const tokenWorkflowType = 'tokenWorkflow';

@@ -6,7 +6,7 @@ import {
   TimeoutFailure,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
-import { releaseTaskQueue } from './ids.ts';
+import { releaseTaskQueue, tokenTaskQueue } from './ids.ts';
 import type { Mutex } from './mutex.ts';
 
 /** Rows of our own: short, repeatable, retried for as long as the database is away. */
@@ -20,8 +20,15 @@ const { projectPost, disarmTargets, findMember, readConditions, recordVerdict, r
 
 export { recordVerdict };
 
-/** As above, and noticed within seconds when the worker that was arming is lost. */
-export const { armTarget } = proxyActivities<Activities>({ ...rows, heartbeatTimeout: '2s' });
+/**
+ * As above, and noticed within seconds when the worker that was arming is lost. A token that is about to end is refreshed
+ * first, which is waited for.
+ */
+export const { armTarget } = proxyActivities<Activities>({
+  ...rows,
+  startToCloseTimeout: '90s',
+  heartbeatTimeout: '2s',
+});
 
 /**
  * The same as local activities: the row is written before a command answers, at one history event instead of six.
@@ -133,4 +140,23 @@ export const { pokePosts } = proxyActivities<Activities>({
   startToCloseTimeout: '30m',
   heartbeatTimeout: '1m',
   retry: { initialInterval: '1s', maximumInterval: '1m' },
+});
+
+/**
+ * One call to a platform, with a lease in the row around it. Trouble that passes is tried again for a quarter of an hour;
+ * after that the schedules come back, and whoever needs the token asks anew.
+ */
+export const { refreshGrant } = proxyActivities<Activities>({
+  taskQueue: tokenTaskQueue,
+  startToCloseTimeout: '2m',
+  scheduleToCloseTimeout: '15m',
+  heartbeatTimeout: '10s',
+  retry: { initialInterval: '2s', backoffCoefficient: 3, maximumInterval: '5m', maximumAttempts: 8 },
+});
+
+/** Looks at every grant that is due, or every connection that is over: repeatable, going on where a lost attempt was. */
+export const { sweepTokens, cleanUpConnections } = proxyActivities<Activities>({
+  startToCloseTimeout: '30m',
+  heartbeatTimeout: '1m',
+  retry: { maximumAttempts: 3 },
 });

@@ -54,7 +54,10 @@ export async function prepare(post: PostRun, targetId: string): Promise<void> {
   } catch (error) {
     post.noteTarget(targetId, { preparingSinceMs: null });
     if (isCancellation(error)) return;
-    await failUnsaid(post, targetId, errorOf(error));
+    const failure = errorOf(error);
+    // Its conditions say so too: the post waits until somebody connects the profile again.
+    if (failure.code === 'needs-reconnect') return post.markStale();
+    await failUnsaid(post, targetId, failure);
   }
 }
 

@@ -61,6 +61,11 @@ export interface Connector {
   /** `S256` in base64url, `S256-hex` as TikTok wants it, `none` where the platform has no PKCE. */
   readonly pkce: 'S256' | 'S256-hex' | 'none';
   readonly renewal: Renewal;
+  /**
+   * The refresh token stays the same for its life, so that spending it twice does no harm. Left out: it may rotate, and
+   * what may have been spent is tried once more and no further.
+   */
+  readonly keepsRefreshToken?: boolean;
   readonly authorizeUrl: (input: AuthorizeInput) => string;
   readonly exchange: (input: ExchangeInput, context: CallContext) => Promise<TokenSet>;
   /** Never called twice at once for a grant: platforms that rotate kill the whole family for it. */

@@ -22,7 +22,7 @@ const defaults: Timings = {
   settleMs: 60_000,
   blindWaitMs: 25_000,
 };
-const callTimeoutMs = 20_000;
+export const callTimeoutMs = 20_000;
 const notReadyRetryMs = 10_000;
 const throttledRetryMs = 60_000;
 

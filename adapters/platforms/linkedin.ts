@@ -5,6 +5,7 @@ import type { AdapterOptions, PlatformDefinition } from './definition.ts';
 import { type AnswerHeaders, isObject, path } from './http.ts';
 import { type LinkedInApi, openApi, requestTo } from './linkedin-api.ts';
 import { createReplier } from './linkedin-comments.ts';
+import { createLinkedInConnector } from './linkedin-connector.ts';
 import { uploadImage, waitForMedia } from './linkedin-media.ts';
 import { uploadVideo } from './linkedin-video.ts';
 import { escapeLittleText, unescapeLittleText } from './little-text.ts';
@@ -28,7 +29,11 @@ import type {
 // https://learn.microsoft.com/en-us/linkedin/marketing/versioning (read 2026-11-21)
 export const linkedin: PlatformDefinition = {
   live: {
-    hosts: { api: 'https://api.linkedin.com' },
+    hosts: {
+      api: 'https://api.linkedin.com',
+      oauth: 'https://www.linkedin.com',
+      token: 'https://www.linkedin.com',
+    },
     // The newest monthly version at the time of reading; each lives about a year.
     version: '202609',
     uploadOrigins: ['https://www.linkedin.com'],
@@ -36,6 +41,7 @@ export const linkedin: PlatformDefinition = {
   },
   versionPattern: /^\d{6}$/,
   create: createLinkedIn,
+  connect: createLinkedInConnector,
 };
 
 // Limits

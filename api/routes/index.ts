@@ -1,8 +1,10 @@
 import { openRoute, type Route } from '../route.ts';
 import { z } from '../zod.ts';
+import { connectionRoutes } from './connections.ts';
 import { holdRoutes } from './holds.ts';
 import { mediaRoutes } from './media.ts';
 import { memberRoutes } from './members.ts';
+import { platformAppRoutes } from './platform-apps.ts';
 import { postCommandRoutes } from './post-commands.ts';
 import { postRoutes } from './posts.ts';
 import { profileRoutes } from './profiles.ts';
@@ -37,6 +39,8 @@ export function listRoutes(documentText: () => string): {
     versioned: [
       ...tenantRoutes,
       ...memberRoutes,
+      ...platformAppRoutes,
+      ...connectionRoutes,
       ...profileRoutes,
       ...holdRoutes,
       ...mediaRoutes,

@@ -1,4 +1,5 @@
 import { accountKinds, platforms } from '../../domain/post.ts';
+import { profileHealths } from '../../domain/tokens.ts';
 import { z } from '../zod.ts';
 import { id, instant, name } from './common.ts';
 import { policyLayerSchema } from './tenants.ts';
@@ -30,7 +31,8 @@ export const profileSchema = z
     accountKind: z.enum(accountKinds),
     externalId: z.string(),
     name: z.string(),
-    health: z.enum(['active', 'expiring', 'needs-reconnect']),
+    health: z.enum(profileHealths).openapi({ description: '`needs-reconnect` stops the posts to it' }),
+    disconnectedAt: instant().nullable(),
     policy: policyLayerSchema,
     createdAt: instant(),
     updatedAt: instant(),

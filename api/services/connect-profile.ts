@@ -1,3 +1,5 @@
+import { findGrant, listProfilesOfGrant } from '../../db/grants.ts';
+import { insertPokeRequest } from '../../db/outbox.ts';
 import {
   insertGrant,
   insertOrReconnectProfile,
@@ -7,8 +9,11 @@ import {
 import { inTransaction, type TenantTransaction } from '../../db/tenant-database.ts';
 import { accountIdRule, isKindOf } from '../../domain/platform-rules.ts';
 import type { AccountKind, Platform } from '../../domain/post.ts';
+import { nextLookAt } from '../../domain/tokens.ts';
 import { Problem } from '../problems.ts';
 import type { RequestContext } from '../route.ts';
+import { endIfUnused } from './complete-connection.ts';
+import { tellOpenPosts } from './conditions.ts';
 
 export interface ProfileInput {
   readonly platform: Platform;
@@ -20,20 +25,22 @@ export interface ProfileInput {
 }
 
 /**
- * Brings an account and its token. An account that is there already keeps its profile and grant and gets the new
- * token. May run twice. The token is sealed for its row before it leaves this function.
+ * Brings an account and its token. An account that is there already keeps its profile and gets the new token, in a grant
+ * of its own unless it has one already: a grant that was connected, or that others share, is not overwritten. May run twice. The token is sealed for its row before it leaves this function.
  */
 export async function connectProfile(context: RequestContext, input: ProfileInput): Promise<ProfileRow> {
   requireAccount(input);
   const { newId } = context;
-  return inTransaction(context.database, async (transaction) => {
+  const requestId = newId('poke');
+  const profile = await inTransaction(context.database, async (transaction) => {
     const known = await lockProfileOfAccount(transaction, input.platform, input.externalId);
     requireVisible(context, known);
     if (known && known.account_kind !== input.accountKind)
       throw invalid('/accountKind', 'account-kind-fixed', `The account is known as ${known.account_kind}`);
-    const grantId = known?.grant_id ?? newId('grant');
+    const own = known && (await findOwnGrant(transaction, known));
+    const grantId = own ?? newId('grant');
     await storeToken(context, transaction, grantId, input);
-    const profile = await insertOrReconnectProfile(transaction, {
+    const row = await insertOrReconnectProfile(transaction, {
       id: newId('profile'),
       grant_id: grantId,
       platform: input.platform,
@@ -41,10 +48,27 @@ export async function connectProfile(context: RequestContext, input: ProfileInpu
       external_id: input.externalId,
       name: input.name,
     });
-    // Somebody else connected the same account a moment ago: the token belongs to that profile's grant.
-    if (profile.grant_id !== grantId) await storeToken(context, transaction, profile.grant_id, input);
-    return profile;
+    if (known && known.grant_id !== grantId) await endIfUnused(transaction, known.grant_id);
+    const isBack =
+      known !== undefined && (known.health === 'needs-reconnect' || known.disconnected_at !== null);
+    if (isBack) await insertPokeRequest(transaction, requestId);
+    return { row, isBack };
   });
+  // What waited for the account goes on.
+  if (profile.isBack) await tellOpenPosts(context, requestId);
+  return profile.row;
+}
+
+/** The grant of a profile whose token was brought before, and nobody else's; else `undefined`. */
+async function findOwnGrant(
+  transaction: TenantTransaction,
+  profile: ProfileRow,
+): Promise<string | undefined> {
+  const grant = await findGrant(transaction, profile.grant_id);
+  const others = (await listProfilesOfGrant(transaction, profile.grant_id)).filter(
+    ({ id }) => id !== profile.id,
+  );
+  return grant && grant.app_id === null && others.length === 0 ? grant.id : undefined;
 }
 
 const storeToken = (
@@ -52,13 +76,13 @@ const storeToken = (
   transaction: TenantTransaction,
   grantId: string,
   { platform, accessToken, expiresAt }: ProfileInput,
-): Promise<void> =>
-  insertGrant(transaction, {
-    id: grantId,
-    platform,
+): Promise<void> => {
+  const end = expiresAt === null ? null : new Date(expiresAt);
+  return insertGrant(transaction, {
+    ...{ id: grantId, platform, expires_at: end, refresh_due_at: nextLookAt(end, context.now) },
     access_token: sealToken(context, grantId, accessToken),
-    expires_at: expiresAt === null ? null : new Date(expiresAt),
   });
+};
 
 function requireAccount({ platform, accountKind, externalId }: ProfileInput): void {
   if (!isKindOf(platform, accountKind))

@@ -105,6 +105,7 @@ async function startParts(
       'api',
       {
         GATEPOST_API_PORT: String(apiPort),
+        GATEPOST_PUBLIC_URL: apiUrl,
         GATEPOST_API_DATABASE_URL: databases.gatepost_api,
         GATEPOST_ISSUERS: JSON.stringify([localIssuer(secrets)]),
         GATEPOST_ARM_LEAD_MS: String(options.armLeadMs ?? defaultArmLeadMs),

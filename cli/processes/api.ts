@@ -10,6 +10,7 @@ import {
   createLogger,
   openClient,
   openEnvelopes,
+  openRegistry,
   openStorage,
   payloadKeys,
 } from '../wiring.ts';
@@ -40,10 +41,15 @@ export async function startApi(config: ApiConfig): Promise<RunningApi> {
     storage,
     probe: probeMedia,
     envelopes,
+    connectors: openRegistry(config),
     auth: { mode: config.GATEPOST_AUTHORIZATION, issuers: config.GATEPOST_ISSUERS },
     clock: { now: () => new Date() },
     logger,
-    settings: { armLeadMs: config.GATEPOST_ARM_LEAD_MS, acceptSignals: config.GATEPOST_ACCEPT_SIGNALS },
+    settings: {
+      armLeadMs: config.GATEPOST_ARM_LEAD_MS,
+      acceptSignals: config.GATEPOST_ACCEPT_SIGNALS,
+      publicUrl: (config.GATEPOST_PUBLIC_URL ?? addressOf(config)).replace(/\/+$/, ''),
+    },
     codec: {
       keys: payloadKeys(config, pool, envelopes),
       webUiOrigin: config.GATEPOST_WEB_UI_ORIGIN,
@@ -69,6 +75,10 @@ export async function startApi(config: ApiConfig): Promise<RunningApi> {
     },
   };
 }
+
+/** Where the interface listens: right for one machine, where nothing stands in front of it. */
+const addressOf = ({ GATEPOST_API_HOST, GATEPOST_API_PORT }: ApiConfig): string =>
+  `http://${GATEPOST_API_HOST}:${GATEPOST_API_PORT}`;
 
 function listen(app: (...parameters: never[]) => unknown, config: ApiConfig): Promise<Server> {
   return new Promise((resolve, reject) => {

@@ -1,33 +1,32 @@
-import { Client, Connection, ScheduleOverlapPolicy } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createDatabaseClock } from '../../activities/clock.ts';
 import { createActivities } from '../../activities/index.ts';
-import { createPlatformFetch } from '../../adapters/platforms/platform-fetch.ts';
-import { createRegistry, type Registry, sandboxEndpoints } from '../../adapters/platforms/registry.ts';
 import { openPool } from '../../db/pool.ts';
-import { mainTaskQueue, maintenanceScheduleId, releaseTaskQueue } from '../../workflows/ids.ts';
-import { endpointsOf, type WorkerConfig } from '../config.ts';
+import { mainTaskQueue, releaseTaskQueue, tokenTaskQueue } from '../../workflows/ids.ts';
+import type { WorkerConfig } from '../config.ts';
 import { createRunDirectory } from '../run-directory.ts';
+import { ensureSchedules } from '../schedules.ts';
 import {
   createDataConverter,
   createLogger,
   type Logger,
   openClient,
   openEnvelopes,
+  openRegistry,
   openStorage,
   serverAddress,
 } from '../wiring.ts';
 import { failpointOf } from './failpoint.ts';
 
 export interface RunningWorker {
-  /** Settles when both workers have drained. */
+  /** Settles when all workers have drained. */
   readonly done: Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
 /**
  * Runs the workers of one process: workflows with their short activities on one queue, armed waits and commits on
- * another, where at least 1,000 may wait at once.
+ * another, where at least 1,000 may wait at once, and refreshes of tokens on a third.
  */
 export async function startWorker(config: WorkerConfig, bundlePath: string): Promise<RunningWorker> {
   const logger = createLogger('gatepost-worker', config.LOG_LEVEL);
@@ -71,8 +70,9 @@ export async function startWorker(config: WorkerConfig, bundlePath: string): Pro
       stickyQueueScheduleToStartTimeout: config.GATEPOST_STICKY_TIMEOUT_MS,
     }),
     Worker.create({ ...shared, taskQueue: releaseTaskQueue, maxConcurrentActivityTaskExecutions: 1_000 }),
+    Worker.create({ ...shared, taskQueue: tokenTaskQueue }),
   ]);
-  await ensureMaintenance(config, logger);
+  await ensureSchedules(config, logger);
   const done = Promise.all(workers.map((worker) => worker.run())).then(async () => {
     await connection.close();
     await client.connection.close();
@@ -86,42 +86,6 @@ export async function startWorker(config: WorkerConfig, bundlePath: string): Pro
       await done;
     },
   };
-}
-
-/** The sandbox is near and quick: it is asked more often than a platform would like. */
-const sandboxTimings = { pollIntervalMs: 200, blindWaitMs: 1_000, settleMs: 2_000, commitTimeoutMs: 5_000 };
-
-const openRegistry = (config: WorkerConfig): Registry =>
-  createRegistry({
-    live: endpointsOf(config),
-    sandbox: config.SANDBOX_URL ? sandboxEndpoints(config.SANDBOX_URL.replace(/\/$/, '')) : null,
-    sandboxTimings,
-    fetch: createPlatformFetch(),
-  });
-
-/** The schedule that relays the outbox and mends drift. Idempotent; an existing one is kept as operators set it. */
-async function ensureMaintenance(config: WorkerConfig, logger: Logger): Promise<void> {
-  const connection = await Connection.connect(serverAddress(config));
-  try {
-    const client = new Client({ connection, namespace: config.TEMPORAL_NAMESPACE });
-    await client.schedule.create({
-      scheduleId: maintenanceScheduleId,
-      spec: { intervals: [{ every: config.GATEPOST_MAINTENANCE_EVERY_SECONDS * 1000 }] },
-      action: {
-        type: 'startWorkflow',
-        workflowType: 'maintenanceWorkflow',
-        taskQueue: mainTaskQueue,
-        args: [],
-      },
-      // A sweep looks at everything there is: what was missed need not be made up for.
-      policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' },
-    });
-  } catch (error) {
-    if (!(error instanceof Error) || error.name !== 'ScheduleAlreadyRunning') throw error;
-    logger.debug('the maintenance schedule exists');
-  } finally {
-    await connection.close();
-  }
 }
 
 function installRuntime(logger: Logger): void {

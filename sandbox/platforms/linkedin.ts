@@ -3,6 +3,7 @@ import type { Account } from '../accounts.ts';
 import type { SandboxContext } from '../context.ts';
 import type { LedgerPost, PostType } from '../ledger.ts';
 import { probeImage, type StoredMedia, sha256Of } from '../media.ts';
+import { oauthOperations } from '../oauth-definition.ts';
 import type { RunningPlatform, SandboxPlatform } from '../platform.ts';
 import {
   asObject,
@@ -49,6 +50,9 @@ export const linkedin = {
     organization: { id: /^urn:li:organization:[A-Za-z0-9_-]+$/, scopes: organizationScopes },
   },
   operations: [
+    ...oauthOperations('linkedin'),
+    'linkedin.organizations.acls',
+    'linkedin.organizations.get',
     'linkedin.images.initialize',
     'linkedin.images.upload',
     'linkedin.images.get',
@@ -68,6 +72,35 @@ export const linkedin = {
   processing: {
     'slow-upload-processing': ['linkedin.images.upload', 'linkedin.videos.finalize'],
     'failed-processing': ['linkedin.images.upload', 'linkedin.videos.finalize'],
+  },
+  // https://learn.microsoft.com/en-us/linkedin/shared/authentication/authorization-code-flow and
+  // .../programmatic-refresh-tokens: a refresh token lives for a year, is not prolonged and stays the same.
+  oauth: {
+    authorizePath: '/oauth/v2/authorization',
+    tokenEndpoints: [
+      {
+        ...{ method: 'post', path: '/oauth/v2/accessToken' },
+        grants: { authorization_code: 'code', refresh_token: 'refresh' },
+      },
+    ],
+    ...{
+      pkce: 'none',
+      codeSeconds: 1_800,
+      accessSeconds: 5_184_000,
+      refreshSeconds: 31_536_000,
+      rotates: false,
+    },
+    cancelError: 'user_cancelled_authorize',
+    tokenBody: ({ accessToken, refreshToken, expiresInSeconds, refreshExpiresInSeconds, scopes }) => ({
+      access_token: accessToken,
+      expires_in: expiresInSeconds,
+      ...(refreshToken && { refresh_token: refreshToken, refresh_token_expires_in: refreshExpiresInSeconds }),
+      ...{ scope: scopes.join(','), token_type: 'Bearer' },
+    }),
+    errorBody: (code, description) => ({
+      status: code === 'invalid_client' ? 401 : 400,
+      body: { error: code, error_description: description },
+    }),
   },
   // LinkedIn's clients compute the permalink, and put this address in place of LinkedIn's.
   permalinkOf: ({ publicId, parentId }, publicUrl) => `${publicUrl}/feed/update/${parentId ?? publicId}`,
@@ -437,12 +470,49 @@ function createLinkedIn(context: SandboxContext): RunningPlatform {
     },
   };
 
+  const listRoles: Operation = {
+    name: 'linkedin.organizations.acls',
+    method: 'get',
+    path: '/rest/organizationAcls',
+    subject: (call) => memberOf(call)?.externalId,
+    handle(call) {
+      requireVersion(context, call);
+      if (call.query.get('q') !== 'roleAssignee') throw illegalArgument('Only q=roleAssignee is served');
+      if (!scopesOf(call).includes('rw_organization_admin'))
+        throw accessDenied('organizationAcls.FINDER-roleAssignee');
+      const organizations = call.accounts.filter(({ kind }) => kind === 'organization');
+      const assignee = memberOf(call)?.externalId ?? `urn:li:person:${administratorId(call)}`;
+      return jsonReply(200, {
+        paging: { start: 0, count: organizations.length, links: [] },
+        elements: organizations.map(({ externalId }) => ({
+          ...{ organization: externalId, roleAssignee: assignee, role: 'ADMINISTRATOR', state: 'APPROVED' },
+        })),
+      });
+    },
+  };
+
+  const getOrganization: Operation = {
+    name: 'linkedin.organizations.get',
+    method: 'get',
+    path: '/rest/organizations/:id',
+    subject: (call) => `urn:li:organization:${call.params.id}`,
+    handle(call) {
+      requireVersion(context, call);
+      const organization = call.accounts.find(
+        ({ externalId }) => externalId === getOrganization.subject(call),
+      );
+      if (!organization) throw accessDenied('organizations.GET');
+      return jsonReply(200, { id: call.params.id, localizedName: organization.name });
+    },
+  };
+
   return {
     platform: 'linkedin',
     basePath: '/linkedin',
     operations: [
       ...[initializeUpload, upload, getImage, ...videos.operations],
       ...[createPost, findPosts, getPost, updatePost, deletePost, ...createComments(context), userinfo],
+      ...[listRoles, getOrganization],
     ],
     authenticate: (call) => authenticate(context, call),
     faultReplies: {

@@ -3,7 +3,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import type pg from 'pg';
 import { createClaims } from '../../activities/claims.ts';
 import { type Clock, createDatabaseClock } from '../../activities/clock.ts';
-import type { ActivityDependencies, PublishingContext } from '../../activities/dependencies.ts';
+import type { PublishingContext, PublishingDependencies } from '../../activities/dependencies.ts';
 import { reconcile } from '../../activities/reconciling.ts';
 import { release } from '../../activities/sending.ts';
 import { forTenant } from '../../db/tenant-database.ts';
@@ -254,7 +254,7 @@ describe("a release, by a real database's clock", () => {
     const publishing = { adapter: { publisher }, database: tenant() } as unknown as PublishingContext;
     const { tenantId } = fixture;
     const target = { ...post, tenantId, approvedHash: 'p' };
-    const dependencies = { clock: clockOfRelease } as unknown as ActivityDependencies;
+    const dependencies = { clock: clockOfRelease } as unknown as PublishingDependencies;
     const input = { ...target, publicationId, fence: 1, dueAtMs: dueAt.getTime(), sendAtMs: dueAt.getTime() };
     const activity = new MockActivityEnvironment();
     const result = activity.run(() =>

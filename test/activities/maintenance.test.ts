@@ -55,6 +55,8 @@ function fakeRuns(
     async startPoke() {},
     async startParts() {},
     async startRemoval() {},
+    async startRefresh() {},
+    refresh: async () => true,
     async poke() {},
     async start(input) {
       const { post } = input as { post: string };

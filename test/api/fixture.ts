@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { SignJWT } from 'jose';
 import type pg from 'pg';
 import { pino } from 'pino';
+import { RegistryError } from '../../adapters/platforms/registry.ts';
 import { createEnvelopes } from '../../adapters/secrets/envelope.ts';
 import { createApi } from '../../api/app.ts';
 import type { AuthConfig } from '../../api/auth.ts';
@@ -195,6 +196,12 @@ export const defaultAuth: AuthConfig = {
   ],
 };
 
+const noConnectors: ApiDependencies['connectors'] = {
+  connectorFor: ({ platform }) => {
+    throw new RegistryError('no-connector', `Accounts of ${platform} are not connected by OAuth`);
+  },
+};
+
 /** The interface over a database of its own, with everything else faked at its ports. */
 export async function startTestApi(change: Partial<ApiDependencies> = {}): Promise<TestApi> {
   const database = await startTestDatabase();
@@ -217,7 +224,8 @@ export async function startTestApi(change: Partial<ApiDependencies> = {}): Promi
     auth: defaultAuth,
     clock: { now: () => new Date() },
     logger: pino({ level: 'info' }, { write: (line: string) => void logLines.push(line) }),
-    settings: { armLeadMs: 0, acceptSignals: false },
+    connectors: noConnectors,
+    settings: { armLeadMs: 0, acceptSignals: false, publicUrl: 'https://gatepost.test' },
     readiness: { postgres: async () => void (await pool.query('select 1')) },
     ...change,
   });

@@ -8,7 +8,12 @@ import type pg from 'pg';
 export type Check = (client: pg.ClientBase) => Promise<string[]>;
 
 const loginRoles = ['gatepost_api', 'gatepost_worker'];
-const readerRoles = ['gatepost_outbox_reader', 'gatepost_sweep_reader'];
+const readerRoles = [
+  'gatepost_outbox_reader',
+  'gatepost_sweep_reader',
+  'gatepost_state_reader',
+  'gatepost_grant_reader',
+];
 
 /** Not behind row-level security: `tenants` is read by id, the others are the migrator's own. */
 const tablesWithoutTenant = ['kysely_migration', 'kysely_migration_lock', 'tenants'];
@@ -17,6 +22,8 @@ const tenantExpression = '(tenant_id = ( SELECT current_tenant() AS current_tena
 const isolationPolicy = `tenant_isolation permissive ALL to gatepost_api, gatepost_worker using ${tenantExpression} with check ${tenantExpression}`;
 /** Policies beside the isolation of tenants: some let a role that cannot log in list ids across tenants, one narrows it. */
 const otherPolicies: Record<string, string[]> = {
+  grants: ['sweep permissive SELECT to gatepost_grant_reader using true with check none'],
+  oauth_states: ['callback permissive SELECT to gatepost_state_reader using true with check none'],
   outbox: ['relay permissive SELECT to gatepost_outbox_reader using true with check none'],
   posts: ['sweep permissive SELECT to gatepost_sweep_reader using true with check none'],
   publications: [
@@ -26,6 +33,13 @@ const otherPolicies: Record<string, string[]> = {
 
 /** Functions that run as their owner. Each returns tenant and id alone. */
 const definerFunctions = [
+  'find_oauth_state(of_hash bytea) returns TABLE(tenant_id uuid, id uuid)' +
+    ' owner gatepost_state_reader config search_path="" execute gatepost_api',
+  'list_old_oauth_states(before timestamp with time zone, most integer) returns TABLE(tenant_id uuid, id uuid)' +
+    ' owner gatepost_state_reader config search_path="" execute gatepost_worker',
+  'list_due_grants(of_platforms text[], before timestamp with time zone, after_tenant_id uuid, after_id uuid,' +
+    ' most integer) returns TABLE(tenant_id uuid, id uuid)' +
+    ' owner gatepost_grant_reader config search_path="" execute gatepost_worker',
   'list_open_outbox(older_than_seconds integer, most integer) returns TABLE(tenant_id uuid, id uuid)' +
     ' owner gatepost_outbox_reader config search_path="" execute gatepost_worker',
   'list_open_posts(after_tenant_id uuid, after_id uuid, most integer) returns TABLE(tenant_id uuid, id uuid)' +
@@ -39,16 +53,21 @@ const read = 'SELECT';
 const add = 'INSERT, SELECT';
 const change = 'INSERT, SELECT, UPDATE';
 const update = 'UPDATE';
+const columns = (table: string, names: readonly string[], privilege: string): Record<string, string> =>
+  Object.fromEntries(names.map((name) => [`${table}.${name}`, privilege]));
 /** Every privilege on a table or its columns, beside its owner's. */
 const tableGrants: Record<string, Record<string, string>> = {
   gatepost_api: {
+    connections: change,
     decisions: read,
     grants: change,
     holds: change,
     idempotency_keys: 'DELETE, INSERT, SELECT, UPDATE',
     media: change,
     members: change,
+    oauth_states: change,
     outbox: change,
+    platform_apps: 'DELETE, INSERT, SELECT, UPDATE',
     post_events: add,
     posts: change,
     profiles: change,
@@ -63,19 +82,34 @@ const tableGrants: Record<string, Record<string, string>> = {
     targets: 'DELETE, INSERT, SELECT, UPDATE',
     tenant_keys: add,
     tenants: change,
+    token_events: add,
   },
   gatepost_worker: {
+    connections: read,
+    ...columns('connections', ['page_tokens', 'state', 'tokens'], update),
     decisions: add,
     grants: read,
+    ...columns(
+      'grants',
+      [
+        ...['access_token', 'doubtful_refreshes', 'expires_at', 'failures', 'lease_id', 'lease_until'],
+        ...['refresh_due_at', 'refresh_expires_at', 'refresh_fingerprint', 'refresh_token', 'refreshed_at'],
+        ...['row_version', 'scopes', 'state'],
+      ],
+      update,
+    ),
     holds: read,
     media: read,
     members: read,
-    outbox: 'SELECT, UPDATE',
+    oauth_states: 'DELETE, SELECT',
+    outbox: change,
+    platform_apps: read,
     post_events: add,
     post_runs: add,
     posts: 'SELECT, UPDATE',
     preparations: 'DELETE, INSERT, SELECT, UPDATE',
     profiles: read,
+    ...columns('profiles', ['health', 'row_version', 'updated_at'], update),
     publications: change,
     rate_buckets: change,
     removals: 'SELECT, UPDATE',
@@ -83,7 +117,10 @@ const tableGrants: Record<string, Record<string, string>> = {
     targets: 'SELECT, UPDATE',
     tenant_keys: add,
     tenants: read,
+    token_events: add,
   },
+  gatepost_grant_reader: columns('grants', ['id', 'platform', 'refresh_due_at', 'tenant_id'], read),
+  gatepost_state_reader: columns('oauth_states', ['expires_at', 'id', 'state_hash', 'tenant_id'], read),
   gatepost_outbox_reader: {
     'outbox.created_at': read,
     'outbox.done_at': read,
@@ -103,7 +140,9 @@ const tableGrants: Record<string, Record<string, string>> = {
 const schemaGrants = [
   'PUBLIC USAGE',
   'gatepost_api USAGE',
+  'gatepost_grant_reader USAGE',
   'gatepost_outbox_reader USAGE',
+  'gatepost_state_reader USAGE',
   'gatepost_sweep_reader USAGE',
   'gatepost_worker USAGE',
 ];
@@ -295,7 +334,7 @@ export const checkImmutable: Check = (client) =>
   lines(
     client,
     `select format('%s: %s may %s', role, t, privilege) as line
-     from unnest($1::text[]) role, unnest(array['revisions', 'decisions', 'post_events']) t,
+     from unnest($1::text[]) role, unnest(array['revisions', 'decisions', 'post_events', 'token_events']) t,
        unnest(array['UPDATE', 'DELETE', 'TRUNCATE']) privilege
      where has_table_privilege(role, t, privilege)
        or (privilege = 'UPDATE' and has_any_column_privilege(role, t, privilege)) order by 1`,

@@ -2,7 +2,13 @@ import { applyConditions, type PostConditions } from '../../domain/conditions.ts
 import { evaluate, targetsReadyButForTime } from '../../domain/lifecycle.ts';
 import type { GatePolicyLayer, PolicyLayer } from '../../domain/policy.ts';
 import { type Gate, gates } from '../../domain/post.ts';
-import type { GateState, HoldRef, PostState, TargetPhase } from '../../domain/post-state.ts';
+import {
+  type GateState,
+  type HoldRef,
+  type PostState,
+  reconnectHold,
+  type TargetPhase,
+} from '../../domain/post-state.ts';
 import { openPost } from '../../domain/reducer.ts';
 import {
   apply,
@@ -307,6 +313,21 @@ describe('a hold', () => {
     expect(story(lifted)).toEqual(['post.hold-lifted']);
     expect(verdict(lifted.state)).toBe('SCHEDULED: until-due');
     expect(isReadyButForTime(lifted.state)).toBe(true);
+  });
+
+  it('of a profile that must be connected again says so in words of its own', () => {
+    const [waiting] = readyState().targets;
+    const broken = reconnectHold(waiting!.profileId, 'linkedin');
+    const placed = withHolds(readyState(), [broken]);
+    expect(placed.timeline).toMatchObject([
+      { type: 'post.needs-reconnect', data: { profileId: waiting!.profileId } },
+    ]);
+    expect(verdict(placed.state)).toBe('SCHEDULED: reconnect, until-due');
+    expect(readyIds(placed.state)).toEqual([]);
+    expect(refusalOf(placed.state, publishNow())).toBe('on-hold');
+    const back = withHolds(placed.state, [], dueAt + 1);
+    expect(story(back)).toEqual(['post.reconnected']);
+    expect(back.state.targets[0]!.freeSinceMs).toBe(dueAt + 1);
   });
 
   it('may follow another at once', () => {

@@ -13,6 +13,7 @@ import {
   type GateState,
   gatesOf,
   hashFor,
+  reconnectHold,
   type TargetPhase,
   type TargetState,
   targetPhases,
@@ -173,7 +174,7 @@ describe('the status of a post and what it waits for', () => {
 
   it('is never GENERATING: that is before there is a post to evaluate', () => {
     expect(postStatuses).toContain('GENERATING');
-    expect(blockCodes).toHaveLength(14);
+    expect(blockCodes).toHaveLength(15);
   });
 });
 
@@ -290,6 +291,7 @@ const anyHolds: PostFacts['holds'] = [
   { holdId: 'h', scope: 'tenant', subject: null, reason: 'Storm' },
   { holdId: 'h', scope: 'profile', subject: target('a').profileId, reason: 'New agency' },
   { holdId: 'h', scope: 'platform', subject: 'instagram', reason: 'Outage' },
+  reconnectHold(target('a').profileId, 'linkedin'),
 ];
 
 /** Facts of every kind, also such as no post comes to; only a cancel cancels every target. */

@@ -20,6 +20,7 @@ import {
   submitText,
   uploadPicture,
   waitForStatus,
+  within,
 } from '../support/live.ts';
 import { findSecrets, flatten, type Place, type Secret } from './secret-search.ts';
 
@@ -64,7 +65,8 @@ async function playEverything(): Promise<void> {
   await fault(instagram, 'instagram.media.create', { kind: 'html', times: 1 });
   await fault(instagram, 'instagram.media_publish', { kind: 'truncated-json', times: 1 });
 
-  failedId = await submitText(author, [refused, reset, unauthorised], { copy: words });
+  failedId = await submitText(author, [refused, reset], { copy: words });
+  const waitingId = await submitText(author, [unauthorised], { copy: `${words} to nobody` });
   expect((await decide(viewer, failedId, 'content')).status).toBe(403);
   expectStatus(
     await decide(reviewer, failedId, 'content', { verdict: 'reject', notes: `Notes on ${words}` }),
@@ -73,6 +75,8 @@ async function playEverything(): Promise<void> {
   expectStatus(await edit(author, failedId, { copy: `${words}, again` }), 200);
   await approve(reviewer, failedId, 'content', 'publish');
   expectStatus(await schedule(author, failedId, inSeconds(2)), 200);
+  await approve(reviewer, waitingId, 'content', 'publish');
+  expectStatus(await schedule(author, waitingId, inSeconds(2)), 200);
 
   const uploads = [await uploadPicture(designer), await uploadPicture(designer)];
   const media = uploads.map(({ mediaId }) => ({ mediaId, altText: `Alt of ${words}` }));
@@ -88,7 +92,15 @@ async function playEverything(): Promise<void> {
   await waitForStatus(viewer, carouselId, 'PUBLISHED', 60_000);
   // The one that was reset is looked for, not found, and sent again.
   await waitForStatus(viewer, failedId, 'PARTIALLY_PUBLISHED', 90_000);
-  for (const path of [failedId, carouselId].flatMap((id) => [`/posts/${id}`, `/posts/${id}/timeline`]))
+  // The one whose token is not taken waits for a person.
+  await within(60_000, 'needs-reconnect', async () => {
+    const { body } = await viewer.send('GET', `/profiles/${unauthorised.id}`);
+    return body.health === 'needs-reconnect';
+  });
+  for (const path of [failedId, waitingId, carouselId].flatMap((id) => [
+    `/posts/${id}`,
+    `/posts/${id}/timeline`,
+  ]))
     expectStatus(await root.send('GET', path), 200);
 }
 

@@ -1,7 +1,7 @@
 // Module hooks: what activities/ import from db/ is taken from test/simulation/db/ instead.
 const replaced = new Set([
   ...['conditions', 'members', 'preparations', 'projections', 'publications', 'publish-content', 'rates'],
-  'tenant-database',
+  ...['tenant-database', 'grants', 'token-events', 'outbox'],
 ]);
 
 export function resolve(specifier, context, next) {

@@ -33,9 +33,13 @@ function load(rows: Rows, revisionId: string, targetId: string): real.PublishCon
     })),
     profile: {
       ...{ id: profile.profileId, platform: profile.platform, accountKind: profile.accountKind },
-      ...{ externalId: profile.externalId, health: 'active' },
+      ...{ externalId: profile.externalId, health: 'active', rowVersion: 1 },
+      ...{ sealedAccessToken: null, isConnected: true },
     },
-    grant: { id: `grant of ${profile.profileId}`, sealedAccessToken: Buffer.from('token') },
+    grant: {
+      ...{ id: `grant of ${profile.profileId}`, rowVersion: 1, sealedAccessToken: Buffer.from('token') },
+      ...{ expiresAt: null, refreshedAt: null, appId: null },
+    },
   };
 }
 

@@ -1,0 +1,52 @@
+import type { Account } from './accounts.ts';
+import { escapeHtml } from './feed.ts';
+import { type Platform, sandboxPlatforms } from './platforms/index.ts';
+
+export interface ConsentPage {
+  platform: Platform;
+  clientId: string;
+  scopes: readonly string[];
+  accounts: readonly Account[];
+  /** Where the form goes: the address it was shown at. */
+  action: string;
+}
+
+/** The page on which a person allows a client something, less than it asks for, or nothing. No script, no picture. */
+export function renderConsent({ platform, clientId, scopes, accounts, action }: ConsentPage): string {
+  const { name } = sandboxPlatforms[platform];
+  const choice = (field: string, value: string, label: string) =>
+    `<li><label><input type="checkbox" name="${field}" value="${escapeHtml(value)}" checked> ${label}</label></li>`;
+  return `<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Allow ${escapeHtml(clientId)}? - ${escapeHtml(name)} (sandbox)</title></head>
+<body>
+<main>
+<h1>${escapeHtml(name)} (sandbox)</h1>
+<p>The application <code>${escapeHtml(clientId)}</code> asks to act for your accounts.</p>
+<form method="post" action="${escapeHtml(action)}">
+<fieldset><legend>Accounts</legend>
+${
+  accounts.length === 0
+    ? '<p>The sandbox has no account here. Register one at <code>/_control/accounts</code>.</p>'
+    : `<ul>${accounts
+        .map((account) =>
+          choice(
+            'account',
+            account.externalId,
+            `${escapeHtml(account.name)} <small>${escapeHtml(account.kind)} ${escapeHtml(account.externalId)}</small>`,
+          ),
+        )
+        .join('')}</ul>`
+}
+</fieldset>
+<fieldset><legend>What it may do</legend>
+<ul>${scopes.map((scope) => choice('scope', scope, `<code>${escapeHtml(scope)}</code>`)).join('')}</ul>
+</fieldset>
+<p><button name="decision" value="allow">Allow</button> <button name="decision" value="cancel">Cancel</button></p>
+</form>
+</main>
+</body>
+</html>
+`;
+}

@@ -1,0 +1,1 @@
+export const insertPokeRequest = async (): Promise<void> => {};
