@@ -1,11 +1,13 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
+import type { ProbeBytes, UploadStorage } from '../adapters/media/take-upload.ts';
 import type { PayloadCodecOptions } from '../adapters/secrets/payload-codec.ts';
+import type { LargestFiles } from '../domain/media-limits.ts';
 import type { AuthConfig } from './auth.ts';
 import type { PostRuns } from './post-runs.ts';
 
 /** What the interface needs of the object store. */
-export interface MediaStorage {
+export interface MediaStorage extends UploadStorage {
   presignUpload(input: {
     key: string;
     contentType: string;
@@ -13,30 +15,7 @@ export interface MediaStorage {
     expiresInSeconds: number;
   }): Promise<{ method: 'PUT'; url: string; headers: Readonly<Record<string, string>>; expiresAt: Date }>;
   presignDownload(key: string, seconds: number): Promise<string>;
-  head(key: string): Promise<{ sizeBytes: number } | null>;
-  read(key: string, maxBytes: number): Promise<Buffer>;
-  write(key: string, bytes: Uint8Array, contentType: string): Promise<void>;
-  delete(key: string): Promise<void>;
 }
-
-export interface ProbedMedia {
-  readonly kind: 'image' | 'video';
-  readonly contentType: string;
-  readonly width: number;
-  readonly height: number;
-  /** Pictures in an animation; absent for video. */
-  readonly frames?: number;
-  /** The rest is a video's alone. */
-  readonly durationSeconds?: number;
-  readonly frameRate?: number;
-  readonly videoCodec?: string;
-  readonly audioCodec?: string;
-  readonly sizeBytes: number;
-  readonly sha256: string;
-}
-
-/** Learns what bytes really are; bytes that cannot be taken throw an error with `code` and `name` `ProbeError`. */
-export type MediaProbing = (bytes: Uint8Array) => Promise<ProbedMedia>;
 
 /** Seals values for one column of one row. */
 export interface Sealing {
@@ -57,6 +36,8 @@ export interface ApiSettings {
   readonly acceptSignals: boolean;
   /** Largest JSON body in bytes (default 1 MiB). */
   readonly bodyLimitBytes?: number;
+  /** Largest file by kind, in bytes (default `defaultLargestFiles`). */
+  readonly largestFiles?: LargestFiles;
   /** How long an upload address lives (default 900 s). */
   readonly uploadSeconds?: number;
   /** How long a download address lives (default 300 s). */
@@ -71,7 +52,7 @@ export interface ApiDependencies {
   readonly pool: pg.Pool;
   readonly postRuns: PostRuns;
   readonly storage: MediaStorage;
-  readonly probe: MediaProbing;
+  readonly probe: ProbeBytes;
   readonly envelopes: Sealing;
   readonly auth: AuthConfig;
   readonly clock: { now(): Date };

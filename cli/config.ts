@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { definitions, type PlatformEndpoints } from '../adapters/platforms/registry.ts';
 import { defaultArmLeadMs } from '../domain/leads.ts';
+import { defaultLargestFiles, type LargestFiles } from '../domain/media-limits.ts';
 import { type Platform, platforms, roles } from '../domain/post.ts';
 import { defaultRates, type Rates } from '../domain/rates.ts';
 
@@ -95,6 +96,12 @@ const common = {
   S3_ACCESS_KEY_ID: z.string().min(1),
   S3_SECRET_ACCESS_KEY: z.string().min(1),
   S3_FORCE_PATH_STYLE: flag.default(true),
+  GATEPOST_LARGEST_VIDEO_BYTES: z.coerce
+    .number()
+    .int()
+    .min(defaultLargestFiles.image)
+    .max(5_368_709_120)
+    .default(defaultLargestFiles.video),
 };
 
 const apiSchema = z.object({
@@ -142,6 +149,12 @@ const workerSchema = z.object({
 export type ApiConfig = Readonly<z.infer<typeof apiSchema>>;
 export type WorkerConfig = Readonly<z.infer<typeof workerSchema>>;
 export type CommonConfig = Pick<ApiConfig & WorkerConfig, keyof typeof common>;
+
+/** What is taken at most; a presigned PUT and a copy within the store end at 5 GiB. */
+export const largestFilesOf = (config: Pick<CommonConfig, 'GATEPOST_LARGEST_VIDEO_BYTES'>): LargestFiles => ({
+  ...defaultLargestFiles,
+  video: config.GATEPOST_LARGEST_VIDEO_BYTES,
+});
 
 /** Where the platforms are reached for tenants in mode live. */
 export function endpointsOf(config: WorkerConfig): PlatformEndpoints {

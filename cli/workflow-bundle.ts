@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode } from '@temporalio/worker';
 import { failureConverterPath } from './failure-converter.ts';
@@ -35,7 +35,8 @@ export async function provideWorkflowBundle(cacheDir: string): Promise<string> {
 async function sourceHash(): Promise<string> {
   const hash = createHash('sha256');
   for (const folder of ['workflows', 'domain']) {
-    const files = (await readdir(join(rootFolder, folder))).sort();
+    const found = await readdir(join(rootFolder, folder), { recursive: true });
+    const files = found.filter((name) => extname(name) !== '').sort();
     for (const file of files) hash.update(file).update(await readFile(join(rootFolder, folder, file)));
   }
   hash.update(await readFile(fileURLToPath(import.meta.resolve('@temporalio/workflow'))));

@@ -10,17 +10,17 @@ export type NewMedia = Pick<
 
 /** What the probe learnt about the bytes, and where they now are. */
 export interface ReadyMedia {
-  readonly object_key: string;
+  readonly objectKey: string;
   readonly sha256: string;
-  readonly content_type: string;
-  readonly size_bytes: number;
+  readonly contentType: string;
+  readonly sizeBytes: number;
   readonly width: number;
   readonly height: number;
-  readonly frames: number | null;
-  readonly duration_seconds: number | null;
-  readonly frame_rate: number | null;
-  readonly video_codec: string | null;
-  readonly audio_codec: string | null;
+  readonly frames?: number;
+  readonly durationSeconds?: number;
+  readonly frameRate?: number;
+  readonly videoCodec?: string;
+  readonly audioCodec?: string;
 }
 
 /** Announces an upload; the same id again changes nothing. */
@@ -55,7 +55,21 @@ export function listMedia(
 export async function setMediaReady(database: TenantExecutor, id: string, ready: ReadyMedia): Promise<void> {
   await database
     .updateTable('media')
-    .set({ ...ready, state: 'ready', completed_at: sql<Date>`clock_timestamp()` })
+    .set({
+      state: 'ready',
+      object_key: ready.objectKey,
+      sha256: ready.sha256,
+      content_type: ready.contentType,
+      size_bytes: ready.sizeBytes,
+      width: ready.width,
+      height: ready.height,
+      frames: ready.frames ?? null,
+      duration_seconds: ready.durationSeconds ?? null,
+      frame_rate: ready.frameRate ?? null,
+      video_codec: ready.videoCodec ?? null,
+      audio_codec: ready.audioCodec ?? null,
+      completed_at: sql<Date>`clock_timestamp()`,
+    })
     .where('id', '=', id)
     .where('state', '=', 'pending')
     .execute();

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { SignJWT } from 'jose';
 import { pino } from 'pino';
-import { probeMedia } from '../adapters/media/probe.ts';
+import { probeBytes } from '../adapters/media/probe.ts';
 import { createApi } from '../api/app.ts';
 import { createPostRuns } from '../api/post-runs.ts';
 import { type Role, roles } from '../domain/post.ts';
@@ -37,7 +37,7 @@ export async function serveApi(environment: Environment, armLeadMs: number): Pro
     pool: apiPool,
     postRuns: createPostRuns(temporal.client),
     ...{ storage, envelopes },
-    probe: probeMedia,
+    probe: probeBytes,
     auth: {
       mode: 'members',
       issuers: [{ ...issuer, algorithm: 'HS256', secret, tenants: '*', roles: [...roles] }],

@@ -19,7 +19,7 @@ export const mediaRoutes: readonly Route[] = [
     path: '/media',
     tag,
     summary: 'Announce a file and get the address to upload it to',
-    description: 'Images up to 36 MB, videos up to 300 MB.',
+    description: 'Images up to 36 MB, videos up to 1 GiB unless set otherwise.',
     body: newMediaSchema,
     answer: {
       status: 201,

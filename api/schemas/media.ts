@@ -1,7 +1,14 @@
 import { z } from '../zod.ts';
 import { id, instant } from './common.ts';
 
-const uploadContentTypes = ['image/jpeg', 'image/png', 'image/gif', 'image/webp', 'video/mp4'] as const;
+const uploadContentTypes = [
+  'image/jpeg',
+  'image/png',
+  'image/gif',
+  'image/webp',
+  'video/mp4',
+  'video/quicktime',
+] as const;
 
 export const newMediaSchema = z
   .strictObject({

@@ -1,10 +1,10 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { probeMedia } from '../../adapters/media/probe.ts';
+import { probeBytes } from '../../adapters/media/probe.ts';
 import { createApi } from '../../api/app.ts';
 import { createPostRuns } from '../../api/post-runs.ts';
 import { openPool } from '../../db/pool.ts';
-import type { ApiConfig } from '../config.ts';
+import { type ApiConfig, largestFilesOf } from '../config.ts';
 import {
   createDataConverter,
   createLogger,
@@ -38,12 +38,16 @@ export async function startApi(config: ApiConfig): Promise<RunningApi> {
     pool,
     postRuns: createPostRuns(client),
     storage,
-    probe: probeMedia,
+    probe: probeBytes,
     envelopes,
     auth: { mode: config.GATEPOST_AUTHORIZATION, issuers: config.GATEPOST_ISSUERS },
     clock: { now: () => new Date() },
     logger,
-    settings: { armLeadMs: config.GATEPOST_ARM_LEAD_MS, acceptSignals: config.GATEPOST_ACCEPT_SIGNALS },
+    settings: {
+      armLeadMs: config.GATEPOST_ARM_LEAD_MS,
+      acceptSignals: config.GATEPOST_ACCEPT_SIGNALS,
+      largestFiles: largestFilesOf(config),
+    },
     codec: {
       keys: payloadKeys(config, pool, envelopes),
       webUiOrigin: config.GATEPOST_WEB_UI_ORIGIN,

@@ -1,12 +1,15 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import { SignJWT } from 'jose';
 import type pg from 'pg';
 import { pino } from 'pino';
+import { ProbeError } from '../../adapters/media/probe.ts';
+import type { ProbeBytes } from '../../adapters/media/take-upload.ts';
 import { createEnvelopes } from '../../adapters/secrets/envelope.ts';
 import { createApi } from '../../api/app.ts';
 import type { AuthConfig } from '../../api/auth.ts';
-import type { ApiDependencies, MediaStorage, ProbedMedia } from '../../api/ports.ts';
+import type { ApiDependencies, MediaStorage } from '../../api/ports.ts';
 import { CommandRefused, PostRunMissing, type PostRuns } from '../../api/post-runs.ts';
 import { findConditions } from '../../db/conditions.ts';
 import { openPool } from '../../db/pool.ts';
@@ -121,29 +124,31 @@ export function createFakeStorage(): FakeStorage {
       expiresAt: new Date(Date.now() + expiresInSeconds * 1_000),
     }),
     presignDownload: async (key) => `https://storage.test/${key}?signature=download`,
-    head: async (key) => {
-      const bytes = objects.get(key);
-      return bytes ? { sizeBytes: bytes.length } : null;
-    },
+    head: async (key) => (objects.has(key) ? headOf(objects.get(key)!) : null),
     read: async (key) => objects.get(key)!,
+    readStream: async (key, { start, end } = { start: 0, end: objects.get(key)!.length }) => ({
+      ...headOf(objects.get(key)!),
+      stream: Readable.from([objects.get(key)!.subarray(start, end)]),
+    }),
     write: async (key, bytes) => void objects.set(key, Buffer.from(bytes)),
+    writeCopy: async ({ from, to }) => void objects.set(to, objects.get(from)!),
+    copy: async ({ from, to }) => {
+      objects.set(to, objects.get(from)!);
+      return headOf(objects.get(from)!);
+    },
     delete: async (key) => void objects.delete(key),
   };
 }
 
-class ProbeError extends Error {
-  override readonly name = 'ProbeError';
-  readonly code = 'unsupported-media';
-}
+const headOf = (bytes: Buffer) => ({ sizeBytes: bytes.length, contentType: null, etag: null });
 
-/** Takes bytes of the form `<width>x<height>` for a JPEG. */
-async function fakeProbe(bytes: Uint8Array): Promise<ProbedMedia> {
-  const [, width, height] = /^(\d+)x(\d+)/.exec(Buffer.from(bytes).toString()) ?? [];
-  if (!width || !height) throw new ProbeError('The bytes are no picture');
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  const size = { width: Number(width), height: Number(height), sizeBytes: bytes.length };
-  return { kind: 'image', contentType: 'image/jpeg', sha256, ...size };
-}
+/** Takes bytes that begin with `<width>x<height>` for a JPEG. */
+const fakeProbe: ProbeBytes = async ({ read, sizeBytes }) => {
+  const head = Buffer.from(await read(0, Math.min(sizeBytes, 20))).toString();
+  const [, width, height] = /^(\d+)x(\d+)/.exec(head) ?? [];
+  if (!width || !height) throw new ProbeError('unsupported-media', 'The bytes are no picture');
+  return { kind: 'image', contentType: 'image/jpeg', width: Number(width), height: Number(height) };
+};
 
 export interface Reply {
   readonly status: number;
