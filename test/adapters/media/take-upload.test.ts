@@ -92,7 +92,7 @@ test.each(['copy', 'slice', 'stream', 'read'])(
     const store = createStore(film(1));
     let note = 1;
     store.before = async (step) => {
-      if (step === swappedBefore) store.objects.set(uploadKey, film((note += 1)));
+      if (step === swappedBefore) store.objects.set(uploadKey, film(++note));
     };
     for (const image of [100, 100_000]) {
       const result = await take(toolsFor(store, image));
