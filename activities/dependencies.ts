@@ -10,6 +10,7 @@ import type { Rates } from '../domain/rates.ts';
 import { hashRevision } from '../domain/revision.ts';
 import type { Clock } from './clock.ts';
 import { failureTypes, type TargetInput } from './contract.ts';
+import type { ImportingDependencies } from './importing.ts';
 import type { RunDirectory } from './maintenance.ts';
 
 /** What the worker gives its activities. */
@@ -23,6 +24,8 @@ export interface ActivityDependencies {
   readonly rates: Rates;
   /** To start runs from the outbox and to look at open runs; absent where no maintenance runs. */
   readonly runs?: RunDirectory;
+  /** To fetch media from addresses; absent where nobody asks for it. */
+  readonly importing?: ImportingDependencies;
   /** Told of each step of a publication; where a test stops the process. */
   readonly failpoint?: (name: Failpoint, postId: string) => Promise<void>;
 }

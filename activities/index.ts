@@ -1,4 +1,5 @@
 import type { ActivityDependencies } from './dependencies.ts';
+import { createImportingActivities } from './importing.ts';
 import { createMaintenanceActivities } from './maintenance.ts';
 import { createPokingActivities } from './poking.ts';
 import { createProjectionActivities } from './projection.ts';
@@ -10,6 +11,7 @@ export const createActivities = (dependencies: ActivityDependencies) => ({
   ...createPublishingActivities(dependencies),
   ...createMaintenanceActivities(dependencies),
   ...createPokingActivities(dependencies),
+  ...createImportingActivities(dependencies),
 });
 
 export type Activities = ReturnType<typeof createActivities>;

@@ -38,6 +38,7 @@ export const permissions = {
 
   createMedia: designers,
   completeMedia: designers,
+  importMedia: designers,
   getMedia: everyone,
   listMedia: everyone,
 

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
+import type { GuardedFetchOptions } from '../adapters/http/guarded-fetch.ts';
 import type { ProbeBytes, UploadStorage } from '../adapters/media/take-upload.ts';
 import type { PayloadCodecOptions } from '../adapters/secrets/payload-codec.ts';
 import type { LargestFiles } from '../domain/media-limits.ts';
@@ -36,6 +37,8 @@ export interface ApiSettings {
   readonly acceptSignals: boolean;
   /** Largest JSON body in bytes (default 1 MiB). */
   readonly bodyLimitBytes?: number;
+  /** What addresses media may be fetched from (default: https, the usual ports). */
+  readonly outside?: Pick<GuardedFetchOptions, 'allowHttp' | 'ports'>;
   /** Largest file by kind, in bytes (default `defaultLargestFiles`). */
   readonly largestFiles?: LargestFiles;
   /** How long an upload address lives (default 900 s). */

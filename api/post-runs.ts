@@ -6,8 +6,10 @@ import {
   WorkflowNotFoundError,
 } from '@temporalio/common';
 import { type Command, type CommandAnswer, type RefusalCode, refusalCodes } from '../domain/commands.ts';
-import { mainTaskQueue, pokeWorkflowId, postWorkflowId } from '../workflows/ids.ts';
+import { importWorkflowId, mainTaskQueue, pokeWorkflowId, postWorkflowId } from '../workflows/ids.ts';
 import {
+  type ImportMediaInput,
+  importMediaWorkflowType,
   type PokeInput,
   type PostWorkflowInput,
   pokeWorkflowType,
@@ -21,6 +23,8 @@ export interface PostRuns {
   start(input: PostWorkflowInput): Promise<void>;
   /** Has a tenant's open posts told that policies or holds have changed. Repeatable. */
   pokeAll(input: PokeInput): Promise<void>;
+  /** Has a medium fetched from its address. Repeatable: a run that is there, open or closed, is a success. */
+  importMedia(input: ImportMediaInput): Promise<void>;
   /**
    * Gives a command to a post's run and waits for its verdict. Repeatable with the same command id.
    * Throws `CommandRefused`, `PostRunMissing`, or `OutcomeUnknown` for everything else.
@@ -87,6 +91,12 @@ export function createPostRuns(client: Client): PostRuns {
         workflowId: pokeWorkflowId(input),
         args: [input],
         staticSummary: 'Tells the open posts that policies or holds have changed',
+      }),
+    importMedia: (input) =>
+      startOnce(importMediaWorkflowType, {
+        workflowId: importWorkflowId(input),
+        args: [input],
+        staticSummary: 'Fetches a medium from its address',
       }),
     execute: async (command, { tenantId, postId }) => {
       const handle = client.workflow.getHandle(postWorkflowId(tenantId, postId));

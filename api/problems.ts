@@ -74,6 +74,7 @@ const kinds = {
   'no-eligible-decider': kind(422, 'Nobody could pass a gate'),
   'unknown-profile': kind(422, 'There is no such profile'),
   'media-too-large': kind(422, 'The file is too large'),
+  'address-refused': kind(422, 'The address is not fetched'),
   'media-refused': kind(422, 'The uploaded file cannot be used'),
   'if-match-missing': kind(428, 'The If-Match header is missing'),
   'internal-error': kind(500, 'Something went wrong on our side'),

@@ -14,6 +14,7 @@ export function createRunDirectory(client: Client): RunDirectory {
   return {
     start: (input) => postRuns.start(input as PostWorkflowInput),
     startPoke: (input) => postRuns.pokeAll(input),
+    startImport: (input) => postRuns.importMedia(input),
     async poke(tenantId, postId) {
       const handle = client.workflow.getHandle(postWorkflowId(tenantId, postId));
       try {

@@ -6,7 +6,10 @@ export type MediaRow = Selectable<MediaTable>;
 export type NewMedia = Pick<
   MediaRow,
   'id' | 'file_name' | 'declared_content_type' | 'declared_size_bytes' | 'upload_key' | 'created_by'
->;
+> & {
+  /** Where it is fetched from, enveloped. */
+  readonly source_url?: Buffer;
+};
 
 /** What the probe learnt about the bytes, and where they now are. */
 export interface ReadyMedia {
@@ -23,7 +26,7 @@ export interface ReadyMedia {
   readonly audioCodec?: string;
 }
 
-/** Announces an upload; the same id again changes nothing. */
+/** Announces a file; the same id again changes nothing. */
 export async function insertMedia(database: TenantExecutor, media: NewMedia): Promise<void> {
   await database
     .insertInto('media')
@@ -68,6 +71,7 @@ export async function setMediaReady(database: TenantExecutor, id: string, ready:
       frame_rate: ready.frameRate ?? null,
       video_codec: ready.videoCodec ?? null,
       audio_codec: ready.audioCodec ?? null,
+      source_url: null,
       completed_at: sql<Date>`clock_timestamp()`,
     })
     .where('id', '=', id)
@@ -86,6 +90,7 @@ export async function setMediaRefused(
     .set({
       state: 'refused',
       refusal: JSON.stringify(refusal),
+      source_url: null,
       completed_at: sql<Date>`clock_timestamp()`,
     })
     .where('id', '=', id)

@@ -2,6 +2,7 @@
 
 const postPrefix = 'post';
 const pokePrefix = 'poke';
+const importPrefix = 'import';
 
 export const postWorkflowId = (tenantId: string, postId: string): string =>
   `${postPrefix}/${tenantId}/${postId}`;
@@ -9,10 +10,13 @@ export const postWorkflowId = (tenantId: string, postId: string): string =>
 export const pokeWorkflowId = ({ tenantId, requestId }: { tenantId: string; requestId: string }): string =>
   `${pokePrefix}/${tenantId}/${requestId}`;
 
+export const importWorkflowId = ({ tenantId, mediaId }: { tenantId: string; mediaId: string }): string =>
+  `${importPrefix}/${tenantId}/${mediaId}`;
+
 /** The tenant a workflow id belongs to; `null` for the system's own workflows. */
 export function tenantOfWorkflowId(workflowId: string): string | null {
-  const [prefix, tenantId] = workflowId.split('/');
-  return (prefix === postPrefix || prefix === pokePrefix) && tenantId ? tenantId : null;
+  const [prefix = '', tenantId] = workflowId.split('/');
+  return [postPrefix, pokePrefix, importPrefix].includes(prefix) && tenantId ? tenantId : null;
 }
 
 /** Workflows and their short activities. */

@@ -96,3 +96,10 @@ export interface PokeInput {
   /** The outbox row that asked for it. */
   readonly requestId: string;
 }
+
+/** The type name of the workflow that fetches a medium from its address. */
+export const importMediaWorkflowType = 'importMediaWorkflow';
+export interface ImportMediaInput {
+  readonly tenantId: string;
+  readonly mediaId: string;
+}

@@ -15,10 +15,10 @@ const rows = {
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s' },
 } as const;
 
-const { projectPost, disarmTargets, findMember, readConditions, recordVerdict, resolveTarget } =
+const { projectPost, disarmTargets, findMember, readConditions, recordVerdict, resolveTarget, giveUpImport } =
   proxyActivities<Activities>(rows);
 
-export { recordVerdict };
+export { giveUpImport, recordVerdict };
 
 /** As above, and noticed within seconds when the worker that was arming is lost. */
 export const { armTarget } = proxyActivities<Activities>({ ...rows, heartbeatTimeout: '2s' });
@@ -112,4 +112,12 @@ export const { pokePosts } = proxyActivities<Activities>({
   startToCloseTimeout: '30m',
   heartbeatTimeout: '1m',
   retry: { initialInterval: '1s', maximumInterval: '1m' },
+});
+
+/** Fetches a file of up to a gigabyte: slow, repeatable, kept alive by heartbeats. Says itself what is not tried again. */
+export const { importMedia } = proxyActivities<Activities>({
+  startToCloseTimeout: '45m',
+  scheduleToCloseTimeout: '6h',
+  heartbeatTimeout: '20s',
+  retry: { initialInterval: '5s', backoffCoefficient: 3, maximumInterval: '5m' },
 });

@@ -96,6 +96,8 @@ export function createGuardedFetch(options: GuardedFetchOptions = {}): GuardedFe
 }
 
 const refused = (message: string): GuardedFetchError => new GuardedFetchError('address-refused', message);
+const notPublic = (hostname: string): GuardedFetchError =>
+  refused(`${hostname} does not lead to a public host`);
 const failed = (message: string, more?: { mayPass: boolean }): GuardedFetchError =>
   new GuardedFetchError('fetch-failed', message, more);
 
@@ -122,8 +124,26 @@ async function follow(
   }
 }
 
-/** What can be said of an address before its name is resolved. */
-function allowedUrl(text: string, base: URL | undefined, options: GuardedFetchOptions): URL {
+/**
+ * Reads an address as the fetch will, so that it can be refused before anything is kept; where its name leads is not asked.
+ *
+ * @throws GuardedFetchError `address-refused`
+ */
+export const checkAddress = (
+  text: string,
+  options: Pick<GuardedFetchOptions, 'allowHttp' | 'ports'>,
+): URL => {
+  const url = allowedUrl(text, undefined, options);
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  if (isIP(host) !== 0 && !isPublicAddress(host)) throw notPublic(url.hostname);
+  return url;
+};
+
+function allowedUrl(
+  text: string,
+  base: URL | undefined,
+  options: Pick<GuardedFetchOptions, 'allowHttp' | 'ports'>,
+): URL {
   if (!URL.canParse(text, base?.href)) throw refused('It is no address');
   const url = new URL(text, base?.href);
   const isPlain = url.protocol === 'http:';
@@ -179,8 +199,7 @@ async function resolvePublic(hostname: string, resolve: Resolve): Promise<readon
   const family = isIP(hostname);
   const addresses = family === 0 ? await resolveName(hostname, resolve) : [{ address: hostname, family }];
   if (addresses.length === 0) throw failed(`${hostname} has no address`);
-  if (!addresses.every(({ address }) => isPublicAddress(address)))
-    throw refused(`${hostname} does not lead to a public host`);
+  if (!addresses.every(({ address }) => isPublicAddress(address))) throw notPublic(hostname);
   return addresses;
 }
 

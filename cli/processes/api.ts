@@ -4,7 +4,7 @@ import { probeBytes } from '../../adapters/media/probe.ts';
 import { createApi } from '../../api/app.ts';
 import { createPostRuns } from '../../api/post-runs.ts';
 import { openPool } from '../../db/pool.ts';
-import { type ApiConfig, largestFilesOf } from '../config.ts';
+import { type ApiConfig, largestFilesOf, outsideOf } from '../config.ts';
 import {
   createDataConverter,
   createLogger,
@@ -47,6 +47,7 @@ export async function startApi(config: ApiConfig): Promise<RunningApi> {
       armLeadMs: config.GATEPOST_ARM_LEAD_MS,
       acceptSignals: config.GATEPOST_ACCEPT_SIGNALS,
       largestFiles: largestFilesOf(config),
+      outside: outsideOf(config),
     },
     codec: {
       keys: payloadKeys(config, pool, envelopes),

@@ -2,11 +2,13 @@ import { Client, Connection, ScheduleOverlapPolicy } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createDatabaseClock } from '../../activities/clock.ts';
 import { createActivities } from '../../activities/index.ts';
+import { createGuardedFetch } from '../../adapters/http/guarded-fetch.ts';
+import { probeBytes } from '../../adapters/media/probe.ts';
 import { createPlatformFetch } from '../../adapters/platforms/platform-fetch.ts';
 import { createRegistry, type Registry, sandboxEndpoints } from '../../adapters/platforms/registry.ts';
 import { openPool } from '../../db/pool.ts';
 import { mainTaskQueue, maintenanceScheduleId, releaseTaskQueue } from '../../workflows/ids.ts';
-import { endpointsOf, type WorkerConfig } from '../config.ts';
+import { endpointsOf, largestFilesOf, outsideOf, type WorkerConfig } from '../config.ts';
 import { createRunDirectory } from '../run-directory.ts';
 import {
   createDataConverter,
@@ -50,6 +52,12 @@ export async function startWorker(config: WorkerConfig, bundlePath: string): Pro
     envelopes,
     rates: config.GATEPOST_RATES,
     runs: createRunDirectory(client),
+    importing: {
+      fetch: createGuardedFetch(outsideOf(config)),
+      storage,
+      probe: probeBytes,
+      largest: largestFilesOf(config),
+    },
     failpoint: failpointOf(config.GATEPOST_FAILPOINT),
   });
   const connection = await NativeConnection.connect(serverAddress(config));

@@ -23,7 +23,7 @@ import { evaluate } from '../../domain/lifecycle.ts';
 import type { Role } from '../../domain/post.ts';
 import { newPostState, type PostState, type TargetPhase } from '../../domain/post-state.ts';
 import { applyCommand, openPost } from '../../domain/reducer.ts';
-import type { PokeInput } from '../../workflows/messages.ts';
+import type { ImportMediaInput, PokeInput } from '../../workflows/messages.ts';
 import { startTestDatabase, type TestDatabase } from '../support/database.ts';
 
 export const issuer = 'https://issuer.test';
@@ -35,6 +35,7 @@ export interface FakeRuns extends PostRuns {
   readonly started: string[];
   readonly commands: Command[];
   readonly pokes: PokeInput[];
+  readonly imports: ImportMediaInput[];
   /** Throws instead of starting or executing, once. */
   failNext: Error | null;
   forget(postId: string): void;
@@ -61,6 +62,7 @@ export function createFakeRuns(workerPool: pg.Pool): FakeRuns {
     started: [],
     commands: [],
     pokes: [],
+    imports: [],
     failNext: null,
     forget: (postId) => void runs.delete(postId),
     start: async ({ post, submittedBy }) => {
@@ -72,6 +74,10 @@ export function createFakeRuns(workerPool: pg.Pool): FakeRuns {
     pokeAll: async (input) => {
       failIfAsked();
       fake.pokes.push(input);
+    },
+    importMedia: async (input) => {
+      failIfAsked();
+      fake.imports.push(input);
     },
     refresh: async (postId) => {
       const { state, runId } = runs.get(postId)!;

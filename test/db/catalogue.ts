@@ -39,6 +39,13 @@ const read = 'SELECT';
 const add = 'INSERT, SELECT';
 const change = 'INSERT, SELECT, UPDATE';
 const update = 'UPDATE';
+/** What a worker writes of a medium that it fetched. */
+const decidedMedia = Object.fromEntries(
+  [
+    ...['audio_codec', 'completed_at', 'content_type', 'duration_seconds', 'frame_rate', 'frames', 'height'],
+    ...['object_key', 'refusal', 'sha256', 'size_bytes', 'source_url', 'state', 'video_codec', 'width'],
+  ].map((column) => [`media.${column}`, update]),
+);
 /** Every privilege on a table or its columns, beside its owner's. */
 const tableGrants: Record<string, Record<string, string>> = {
   gatepost_api: {
@@ -66,8 +73,15 @@ const tableGrants: Record<string, Record<string, string>> = {
   gatepost_worker: {
     decisions: add,
     grants: read,
+    'grants.access_token': update,
     holds: read,
+    'idempotency_keys.key': read,
+    'idempotency_keys.response': 'SELECT, UPDATE',
+    'idempotency_keys.route': read,
+    'idempotency_keys.subject': read,
+    'idempotency_keys.tenant_id': read,
     media: read,
+    ...decidedMedia,
     members: read,
     outbox: 'SELECT, UPDATE',
     post_events: add,
@@ -80,6 +94,7 @@ const tableGrants: Record<string, Record<string, string>> = {
     revisions: read,
     targets: 'SELECT, UPDATE',
     tenant_keys: add,
+    'tenant_keys.wrapped_key': update,
     tenants: read,
   },
   gatepost_outbox_reader: {
