@@ -27,6 +27,8 @@ export const permissions = {
   listMembers: everyone,
   updateMember: admins,
 
+  listPlatforms: everyone,
+
   connectProfile: admins,
   listProfiles: everyone,
   getProfile: everyone,
@@ -43,6 +45,7 @@ export const permissions = {
   listMedia: everyone,
 
   createPost: managers,
+  validatePost: managers,
   listPosts: everyone,
   getPost: everyone,
   // A designer may change the media alone; the operation sees to that.

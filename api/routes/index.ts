@@ -3,6 +3,7 @@ import { z } from '../zod.ts';
 import { holdRoutes } from './holds.ts';
 import { mediaRoutes } from './media.ts';
 import { memberRoutes } from './members.ts';
+import { platformRoutes } from './platforms.ts';
 import { postCommandRoutes } from './post-commands.ts';
 import { postRoutes } from './posts.ts';
 import { profileRoutes } from './profiles.ts';
@@ -37,6 +38,7 @@ export function listRoutes(documentText: () => string): {
     versioned: [
       ...tenantRoutes,
       ...memberRoutes,
+      ...platformRoutes,
       ...profileRoutes,
       ...holdRoutes,
       ...mediaRoutes,

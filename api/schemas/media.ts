@@ -20,15 +20,10 @@ export const newMediaSchema = z
 
 export const mediaImportSchema = z
   .strictObject({
-    url: z
-      .string()
-      .trim()
-      .min(1)
-      .max(4_096)
-      .openapi({
-        description:
-          'https, on a public host. It may hold a signature: it is kept encrypted, and shown to nobody',
-      }),
+    url: z.string().trim().min(1).max(4_096).openapi({
+      description:
+        'https, on a public host. It may hold a signature: it is kept encrypted, and shown to nobody',
+    }),
     fileName: z
       .string()
       .trim()
@@ -58,12 +53,9 @@ export const mediaSchema = z
     id: id(),
     state: z.enum(['pending', 'ready', 'refused']),
     fileName: z.string(),
-    contentType: z
-      .string()
-      .nullable()
-      .openapi({
-        description: 'As the bytes say; while pending as declared, null where it is being fetched',
-      }),
+    contentType: z.string().nullable().openapi({
+      description: 'As the bytes say; while pending as declared, null where it is being fetched',
+    }),
     sizeBytes: z.int().nullable(),
     sha256: z.string().nullable(),
     width: z.int().nullable(),
