@@ -103,12 +103,9 @@ export const platformSchema = z
         typeof typeRule
       >,
     ),
-    prepareMinutes: z
-      .record(z.string(), z.number())
-      .readonly()
-      .openapi({
-        description: 'How long before the due time uploads start, by type; left out: nothing does',
-      }),
+    prepareMinutes: z.record(z.string(), z.number()).readonly().openapi({
+      description: 'How long before the due time uploads start, by type; left out: nothing does',
+    }),
     sizes: z
       .array(z.object({ name: z.string(), width: z.int(), height: z.int() }))
       .readonly()
