@@ -20,6 +20,8 @@ export interface ActivityDependencies {
   readonly registry: Registry;
   readonly storage: Pick<ObjectStorage, 'presignDownload' | 'read' | 'readStream'>;
   readonly envelopes: Envelopes;
+  /** An address of the interface that hands out one object; absent where its public address is not known. */
+  readonly fileAddress?: (objectKey: string, livesForSeconds: number) => string;
   /** What the platforms are sent at most. */
   readonly rates: Rates;
   /** To start runs from the outbox and to look at open runs; absent where no maintenance runs. */

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { GuardedFetchOptions } from '../adapters/http/guarded-fetch.ts';
+import type { FileTokens } from '../adapters/media/file-tokens.ts';
 import type { ProbeBytes, UploadStorage } from '../adapters/media/take-upload.ts';
 import type { PayloadCodecOptions } from '../adapters/secrets/payload-codec.ts';
 import type { LargestFiles } from '../domain/media-limits.ts';
@@ -61,6 +62,8 @@ export interface ApiDependencies {
   readonly clock: { now(): Date };
   readonly logger: Logger;
   readonly settings: ApiSettings;
+  /** Hands out single files under `/media-files`; left out, nobody can. */
+  readonly fileTokens?: FileTokens;
   /** Serves the codec endpoint of the Temporal Web UI under `/codec`; left out, there is none. */
   readonly codec?: {
     readonly keys: PayloadCodecOptions;

@@ -149,6 +149,7 @@ const workerSchema = z.object({
   GATEPOST_MAINTENANCE_EVERY_SECONDS: z.coerce.number().int().min(5).max(3_600).default(60),
   GATEPOST_FAILPOINT: z.string().optional(),
   GATEPOST_RATES: rates.default(defaultRates),
+  GATEPOST_PUBLIC_URL: httpUrl.optional(),
   SANDBOX_URL: httpUrl.optional(),
   ...platformSettings,
 });

@@ -10,6 +10,7 @@ import {
   createLogger,
   openClient,
   openEnvelopes,
+  openFileTokens,
   openStorage,
   payloadKeys,
 } from '../wiring.ts';
@@ -40,6 +41,7 @@ export async function startApi(config: ApiConfig): Promise<RunningApi> {
     storage,
     probe: probeBytes,
     envelopes,
+    fileTokens: openFileTokens(config),
     auth: { mode: config.GATEPOST_AUTHORIZATION, issuers: config.GATEPOST_ISSUERS },
     clock: { now: () => new Date() },
     logger,

@@ -13,9 +13,11 @@ import { createRunDirectory } from '../run-directory.ts';
 import {
   createDataConverter,
   createLogger,
+  fileAddresses,
   type Logger,
   openClient,
   openEnvelopes,
+  openFileTokens,
   openStorage,
   serverAddress,
 } from '../wiring.ts';
@@ -50,6 +52,9 @@ export async function startWorker(config: WorkerConfig, bundlePath: string): Pro
     registry: openRegistry(config),
     storage,
     envelopes,
+    ...(config.GATEPOST_PUBLIC_URL && {
+      fileAddress: fileAddresses(config.GATEPOST_PUBLIC_URL, openFileTokens(config)),
+    }),
     rates: config.GATEPOST_RATES,
     runs: createRunDirectory(client),
     importing: {
