@@ -11,6 +11,7 @@ import { hashRevision } from '../domain/revision.ts';
 import type { Clock } from './clock.ts';
 import { failureTypes, type TargetInput } from './contract.ts';
 import { toFailure } from './failures.ts';
+import type { ImportingDependencies } from './importing.ts';
 import type { RunDirectory } from './maintenance.ts';
 import type { TokenSource, TokenUse } from './tokens.ts';
 
@@ -21,10 +22,14 @@ export interface ActivityDependencies {
   readonly registry: Registry;
   readonly storage: Pick<ObjectStorage, 'presignDownload' | 'read' | 'readStream'>;
   readonly envelopes: Envelopes;
+  /** An address of the interface that hands out one object; absent where its public address is not known. */
+  readonly fileAddress?: (objectKey: string, livesForSeconds: number) => string;
   /** What the platforms are sent at most. */
   readonly rates: Rates;
   /** To start runs from the outbox and to look at open runs; absent where no maintenance runs. */
   readonly runs?: RunDirectory;
+  /** To fetch media from addresses; absent where nobody asks for it. */
+  readonly importing?: ImportingDependencies;
   /** Told of each step of a publication; where a test stops the process. */
   readonly failpoint?: (name: Failpoint, postId: string) => Promise<void>;
 }

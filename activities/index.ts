@@ -1,4 +1,5 @@
 import type { ActivityDependencies } from './dependencies.ts';
+import { createImportingActivities } from './importing.ts';
 import { createMaintenanceActivities } from './maintenance.ts';
 import { createPartActivities } from './parts.ts';
 import { createPokingActivities } from './poking.ts';
@@ -16,6 +17,7 @@ export const createActivities = (dependencies: ActivityDependencies) => ({
   ...createMaintenanceActivities(dependencies),
   ...createPokingActivities(dependencies),
   ...createTokenActivities(dependencies),
+  ...createImportingActivities(dependencies),
 });
 
 export type Activities = ReturnType<typeof createActivities>;

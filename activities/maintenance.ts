@@ -10,6 +10,7 @@ import {
 import { findLastOutboxOfPost, findOutbox, markOutboxDone } from '../db/outbox.ts';
 import { findRunState } from '../db/projections.ts';
 import { forTenant, type TenantDatabase } from '../db/tenant-database.ts';
+import { unreachable } from '../domain/post.ts';
 import { restoredState } from '../domain/post-state.ts';
 import type { PartsWorkflowInput, RefreshGrantInput } from './contract.ts';
 import type { ActivityDependencies } from './dependencies.ts';
@@ -24,6 +25,8 @@ export interface RunDirectory {
   readonly startRemoval: (input: { tenantId: string; requestId: string }) => Promise<void>;
   /** Starts the run of what follows a target's post; one that exists already is a success. */
   readonly startParts: (input: PartsWorkflowInput) => Promise<void>;
+  /** Starts the workflow that fetches a medium; one that exists already is a success. */
+  readonly startImport: (input: { tenantId: string; mediaId: string }) => Promise<void>;
   /** Tells one post's run to look at its conditions again; a post without an open run needs no telling. */
   readonly poke: (tenantId: string, postId: string) => Promise<void>;
   /** Starts a refresh of a grant; one that is under way serves as well. */
@@ -101,12 +104,25 @@ async function relayOne(pool: pg.Pool, runs: RunDirectory, { tenantId, id }: Ten
   const database = forTenant(pool, tenantId);
   const row = await findOutbox(database, id);
   if (!row || row.done_at) return false;
-  if (row.kind === 'poke-posts') await runs.startPoke({ tenantId, requestId: id });
-  else if (row.kind === 'remove-publications') await runs.startRemoval({ tenantId, requestId: id });
-  else {
-    await runs.start(row.input);
-    await markOutboxDone(database, id);
+  switch (row.kind) {
+    case 'poke-posts':
+      // Done when its posts have been told.
+      await runs.startPoke({ tenantId, requestId: id });
+      return true;
+    case 'remove-publications':
+      // Done when they have been taken down.
+      await runs.startRemoval({ tenantId, requestId: id });
+      return true;
+    case 'import-media':
+      await runs.startImport({ tenantId, mediaId: id });
+      break;
+    case 'start-post':
+      await runs.start(row.input);
+      break;
+    default:
+      unreachable(row.kind, 'kind of request');
   }
+  await markOutboxDone(database, id);
   return true;
 }
 

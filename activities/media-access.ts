@@ -5,7 +5,7 @@ import type { ActivityDependencies, PublishingContext } from './dependencies.ts'
 
 /** Access to the approved bytes: private objects, by a presigned address or read by us. */
 export function mediaAccess(
-  { storage }: Pick<ActivityDependencies, 'storage'>,
+  { storage, fileAddress }: Pick<ActivityDependencies, 'storage' | 'fileAddress'>,
   { stored }: Pick<PublishingContext, 'stored'>,
 ): MediaAccess {
   const keyOf = ({ mediaId }: Pick<MediaItem, 'mediaId'>): string => {
@@ -15,7 +15,12 @@ export function mediaAccess(
     return medium.objectKey;
   };
   return {
-    url: (item, livesForSeconds) => storage.presignDownload(keyOf(item), livesForSeconds),
+    async url(item, livesForSeconds, from = 'store') {
+      if (from === 'store') return storage.presignDownload(keyOf(item), livesForSeconds);
+      if (fileAddress) return fileAddress(keyOf(item), livesForSeconds);
+      const message = 'The platform fetches media from our own address alone: GATEPOST_PUBLIC_URL is not set';
+      throw new OutcomeError('rejected', message, { sent: false });
+    },
     async bytes(item) {
       const bytes = await storage.read(keyOf(item), item.sizeBytes);
       // The key is immutable by design; the hash makes it certain that these are the approved bytes.

@@ -8,6 +8,7 @@ import { createAuthenticator } from './auth.ts';
 import { codecRouter } from './codec.ts';
 import { docsRouter } from './docs.ts';
 import { handleRoute, type RouteTools } from './handle-route.ts';
+import { mediaFilesRouter } from './media-files.ts';
 import { openApiText } from './openapi.ts';
 import type { ApiDependencies } from './ports.ts';
 import { Problem, renderProblem, statusOf, toProblem } from './problems.ts';
@@ -35,6 +36,8 @@ export function createApi(dependencies: ApiDependencies): Express {
       codecRouter({ codec: createPayloadCodec(keys), authenticator, webUiOrigin, tokenInPath }),
     );
   }
+  if (dependencies.fileTokens)
+    app.use('/media-files', mediaFilesRouter({ ...dependencies, tokens: dependencies.fileTokens }));
   let documentText: string | undefined;
   const routes = listRoutes(() => {
     documentText ??= openApiText();
@@ -126,9 +129,9 @@ function requestLog({ logger }: ApiDependencies): RequestHandler {
       req: (request: IncomingMessage & { id: unknown; originalUrl?: string }) => ({
         id: request.id,
         method: request.method,
-        // The local Web UI's token is part of its address.
+        // The local Web UI's token is part of its address, and so is that of a file.
         url: (request.originalUrl ?? request.url ?? '')
-          .replace(/^\/codec\/[^/]+/, '/codec/[redacted]')
+          .replace(/^\/(codec|media-files)\/[^/]+/i, '/$1/[redacted]')
           // A platform's answer carries a code and a state.
           .replace(/(\/oauth\/callback\/[^?]*)\?.*/, '$1?[redacted]'),
         remoteAddress: request.socket.remoteAddress,

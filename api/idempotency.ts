@@ -8,7 +8,7 @@ import {
   setIdempotencyAnswer,
 } from '../db/idempotency-keys.ts';
 import type { TenantDatabase } from '../db/tenant-database.ts';
-import { digestOf } from './ids.ts';
+import { digestOf } from '../domain/digest.ts';
 import type { Sealing } from './ports.ts';
 import { Problem } from './problems.ts';
 import type { Answer } from './route.ts';

@@ -1,15 +1,7 @@
-import { createHash } from 'node:crypto';
-
-const separator = '\u0000';
+import { digestOf } from '../domain/digest.ts';
 
 /** A UUID as it is written here: in lower case. */
 export const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-/** SHA-256 in hex over parts, none of which can be mistaken for two. */
-export const digestOf = (...parts: readonly string[]): string =>
-  createHash('sha256')
-    .update(parts.map((part) => `${part.length}:${part}`).join(separator))
-    .digest('hex');
 
 /** A UUID (version 8, "custom") that is the same for the same parts, so that a repeated request makes the same rows. */
 export function uuidOf(...parts: readonly string[]): string {

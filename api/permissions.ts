@@ -39,6 +39,7 @@ export const permissions = {
   connectWithCode: admins,
   disconnectProfile: admins,
   listTokenEvents: admins,
+  listPlatforms: everyone,
 
   connectProfile: admins,
   listProfiles: everyone,
@@ -51,10 +52,12 @@ export const permissions = {
 
   createMedia: designers,
   completeMedia: designers,
+  importMedia: designers,
   getMedia: everyone,
   listMedia: everyone,
 
   createPost: managers,
+  validatePost: managers,
   listPosts: everyone,
   getPost: everyone,
   // A designer may change the media alone; the operation sees to that.

@@ -1,14 +1,18 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
+import type { GuardedFetchOptions } from '../adapters/http/guarded-fetch.ts';
+import type { FileTokens } from '../adapters/media/file-tokens.ts';
+import type { ProbeBytes, UploadStorage } from '../adapters/media/take-upload.ts';
 import type { Connector } from '../adapters/platforms/connector.ts';
 import type { PlatformMode } from '../adapters/platforms/registry.ts';
 import type { PayloadCodecOptions } from '../adapters/secrets/payload-codec.ts';
+import type { LargestFiles } from '../domain/media-limits.ts';
 import type { Platform } from '../domain/post.ts';
 import type { AuthConfig } from './auth.ts';
 import type { PostRuns } from './post-runs.ts';
 
 /** What the interface needs of the object store. */
-export interface MediaStorage {
+export interface MediaStorage extends UploadStorage {
   presignUpload(input: {
     key: string;
     contentType: string;
@@ -16,30 +20,7 @@ export interface MediaStorage {
     expiresInSeconds: number;
   }): Promise<{ method: 'PUT'; url: string; headers: Readonly<Record<string, string>>; expiresAt: Date }>;
   presignDownload(key: string, seconds: number): Promise<string>;
-  head(key: string): Promise<{ sizeBytes: number } | null>;
-  read(key: string, maxBytes: number): Promise<Buffer>;
-  write(key: string, bytes: Uint8Array, contentType: string): Promise<void>;
-  delete(key: string): Promise<void>;
 }
-
-export interface ProbedMedia {
-  readonly kind: 'image' | 'video';
-  readonly contentType: string;
-  readonly width: number;
-  readonly height: number;
-  /** Pictures in an animation; absent for video. */
-  readonly frames?: number;
-  /** The rest is a video's alone. */
-  readonly durationSeconds?: number;
-  readonly frameRate?: number;
-  readonly videoCodec?: string;
-  readonly audioCodec?: string;
-  readonly sizeBytes: number;
-  readonly sha256: string;
-}
-
-/** Learns what bytes really are; bytes that cannot be taken throw an error with `code` and `name` `ProbeError`. */
-export type MediaProbing = (bytes: Uint8Array) => Promise<ProbedMedia>;
 
 /** Seals values for one column of one row. */
 export interface Sealing {
@@ -67,6 +48,10 @@ export interface ApiSettings {
   readonly acceptSignals: boolean;
   /** Largest JSON body in bytes (default 1 MiB). */
   readonly bodyLimitBytes?: number;
+  /** What addresses media may be fetched from (default: https, the usual ports). */
+  readonly outside?: Pick<GuardedFetchOptions, 'allowHttp' | 'ports'>;
+  /** Largest file by kind, in bytes (default `defaultLargestFiles`). */
+  readonly largestFiles?: LargestFiles;
   /** How long an upload address lives (default 900 s). */
   readonly uploadSeconds?: number;
   /** How long a download address lives (default 300 s). */
@@ -81,13 +66,15 @@ export interface ApiDependencies {
   readonly pool: pg.Pool;
   readonly postRuns: PostRuns;
   readonly storage: MediaStorage;
-  readonly probe: MediaProbing;
+  readonly probe: ProbeBytes;
   readonly envelopes: Sealing;
   readonly connectors: Connectors;
   readonly auth: AuthConfig;
   readonly clock: { now(): Date };
   readonly logger: Logger;
   readonly settings: ApiSettings;
+  /** Hands out single files under `/media-files`; left out, nobody can. */
+  readonly fileTokens?: FileTokens;
   /** Serves the codec endpoint of the Temporal Web UI under `/codec`; left out, there is none. */
   readonly codec?: {
     readonly keys: PayloadCodecOptions;

@@ -7,6 +7,7 @@ import {
 } from '@temporalio/common';
 import { type Command, type CommandAnswer, type RefusalCode, refusalCodes } from '../domain/commands.ts';
 import {
+  importWorkflowId,
   mainTaskQueue,
   partsWorkflowId,
   pokeWorkflowId,
@@ -15,6 +16,8 @@ import {
   workflowTaskTimeout,
 } from '../workflows/ids.ts';
 import {
+  type ImportMediaInput,
+  importMediaWorkflowType,
   type PartsWorkflowInput,
   type PokeInput,
   type PostWorkflowInput,
@@ -36,6 +39,8 @@ export interface PostRuns {
   startParts(input: PartsWorkflowInput): Promise<void>;
   /** Has publications taken down that somebody has asked for. Repeatable. */
   startRemoval(input: RemovalInput): Promise<void>;
+  /** Has a medium fetched from its address. Repeatable: a run that is there, open or closed, is a success. */
+  importMedia(input: ImportMediaInput): Promise<void>;
   /**
    * Gives a command to a post's run and waits for its verdict. Repeatable with the same command id.
    * Throws `CommandRefused`, `PostRunMissing`, or `OutcomeUnknown` for everything else.
@@ -115,6 +120,12 @@ export function createPostRuns(client: Client): PostRuns {
         workflowId: removalWorkflowId(input),
         args: [input],
         staticSummary: 'Takes down what went public',
+      }),
+    importMedia: (input) =>
+      startOnce(importMediaWorkflowType, {
+        workflowId: importWorkflowId(input),
+        args: [input],
+        staticSummary: 'Fetches a medium from its address',
       }),
     execute: async (command, { tenantId, postId }) => {
       const handle = client.workflow.getHandle(postWorkflowId(tenantId, postId));

@@ -88,6 +88,7 @@ const kinds = {
   'authorization-failed': kind(422, 'The platform gave no tokens'),
   'unknown-profile': kind(422, 'There is no such profile'),
   'media-too-large': kind(422, 'The file is too large'),
+  'address-refused': kind(422, 'The address is not fetched'),
   'media-refused': kind(422, 'The uploaded file cannot be used'),
   'if-match-missing': kind(428, 'The If-Match header is missing'),
   'internal-error': kind(500, 'Something went wrong on our side'),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { definitions, type PlatformEndpoints } from '../adapters/platforms/registry.ts';
 import { defaultArmLeadMs } from '../domain/leads.ts';
+import { defaultLargestFiles, type LargestFiles } from '../domain/media-limits.ts';
 import { type Platform, platforms, roles } from '../domain/post.ts';
 import { defaultRates, type Rates } from '../domain/rates.ts';
 
@@ -13,6 +14,11 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) address' });
 const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// address' });
 const port = z.coerce.number().int().min(0).max(65_535);
+/** Comma-separated. */
+const ports = z
+  .string()
+  .transform((text) => text.split(',').map(Number))
+  .pipe(z.array(z.int().min(1).max(65_535)).min(1));
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 const milliseconds = (most: number) => z.coerce.number().int().min(0).max(most);
 
@@ -96,6 +102,14 @@ const common = {
   S3_ACCESS_KEY_ID: z.string().min(1),
   S3_SECRET_ACCESS_KEY: z.string().min(1),
   S3_FORCE_PATH_STYLE: flag.default(true),
+  GATEPOST_IMPORT_HTTP: flag.default(false),
+  GATEPOST_IMPORT_PORTS: ports.default([80, 443]),
+  GATEPOST_LARGEST_VIDEO_BYTES: z.coerce
+    .number()
+    .int()
+    .min(defaultLargestFiles.image)
+    .max(5_368_709_120)
+    .default(defaultLargestFiles.video),
 };
 
 /** `<PLATFORM>_<HOST>_URL` for each host of each platform, `<PLATFORM>_VERSION` where it has one. */
@@ -145,11 +159,24 @@ const workerSchema = z.object({
   GATEPOST_FAILPOINT: z.string().optional(),
   GATEPOST_RATES: rates.default(defaultRates),
   ...reachingPlatforms,
+  GATEPOST_PUBLIC_URL: httpUrl.optional(),
 });
 
 export type ApiConfig = Readonly<z.infer<typeof apiSchema>>;
 export type WorkerConfig = Readonly<z.infer<typeof workerSchema>>;
 export type CommonConfig = Pick<ApiConfig & WorkerConfig, keyof typeof common>;
+
+/** What is taken at most; a presigned PUT and a copy within the store end at 5 GiB. */
+export const largestFilesOf = (config: Pick<CommonConfig, 'GATEPOST_LARGEST_VIDEO_BYTES'>): LargestFiles => ({
+  ...defaultLargestFiles,
+  video: config.GATEPOST_LARGEST_VIDEO_BYTES,
+});
+
+/** What addresses media may be fetched from. */
+export const outsideOf = (config: Pick<CommonConfig, 'GATEPOST_IMPORT_HTTP' | 'GATEPOST_IMPORT_PORTS'>) => ({
+  allowHttp: config.GATEPOST_IMPORT_HTTP,
+  ports: config.GATEPOST_IMPORT_PORTS,
+});
 
 /** Where the platforms are reached for tenants in mode live. */
 export function endpointsOf(config: ApiConfig | WorkerConfig): PlatformEndpoints {

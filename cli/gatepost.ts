@@ -91,6 +91,15 @@ program
   );
 
 program
+  .command('rotate-keys')
+  .description('wrap every envelope with the first key of GATEPOST_KEYS, while everything runs')
+  .option('--check', 'only count what each key opens, and exit with 1 if any but the first is needed')
+  .option('--batch <rows>', 'how many rows are read at once', parseRows, 200)
+  .action(async (options: { check?: boolean; batch: number }) =>
+    (await import('./commands/rotate-keys.ts')).rotateKeysCommand(process.env, options),
+  );
+
+program
   .command('openapi')
   .description('write api/openapi.json from the schemas')
   .action(async () => (await import('../api/openapi.ts')).writeOpenApi());
@@ -107,6 +116,12 @@ function parsePort(text: string): number {
   const port = Number(text);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new InvalidArgumentError('0 to 65535');
   return port;
+}
+
+function parseRows(text: string): number {
+  const rows = Number(text);
+  if (!Number.isInteger(rows) || rows < 1 || rows > 10_000) throw new InvalidArgumentError('1 to 10000');
+  return rows;
 }
 
 function parseHours(text: string): number {

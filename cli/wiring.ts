@@ -3,6 +3,7 @@ import { Client, Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor }
 import type { DataConverter } from '@temporalio/common';
 import type pg from 'pg';
 import { pino } from 'pino';
+import { createFileTokens, type FileTokens } from '../adapters/media/file-tokens.ts';
 import { createPlatformFetch } from '../adapters/platforms/platform-fetch.ts';
 import { createRegistry, type Registry, sandboxEndpoints } from '../adapters/platforms/registry.ts';
 import { createEnvelopes, type Envelopes } from '../adapters/secrets/envelope.ts';
@@ -53,6 +54,21 @@ export const openRegistry = (config: ApiConfig | WorkerConfig): Registry =>
     sandboxTimings,
     fetch: createPlatformFetch(),
   });
+
+export const openFileTokens = (config: Pick<CommonConfig, 'GATEPOST_KEYS'>): FileTokens =>
+  createFileTokens(config.GATEPOST_KEYS);
+
+/** How the interface hands out one object under its public address. */
+export function fileAddresses(
+  publicUrl: string,
+  tokens: FileTokens,
+): (objectKey: string, livesForSeconds: number) => string {
+  const base = publicUrl.replace(/\/$/, '');
+  return (objectKey, livesForSeconds) => {
+    const expiresAt = new Date(Date.now() + livesForSeconds * 1_000);
+    return `${base}/media-files/${tokens.sign({ objectKey, expiresAt })}`;
+  };
+}
 
 export const openStorage = (config: CommonConfig): ObjectStorage =>
   createObjectStorage({

@@ -6,24 +6,27 @@ export type MediaRow = Selectable<MediaTable>;
 export type NewMedia = Pick<
   MediaRow,
   'id' | 'file_name' | 'declared_content_type' | 'declared_size_bytes' | 'upload_key' | 'created_by'
->;
+> & {
+  /** Where it is fetched from, enveloped. */
+  readonly source_url?: Buffer;
+};
 
 /** What the probe learnt about the bytes, and where they now are. */
 export interface ReadyMedia {
-  readonly object_key: string;
+  readonly objectKey: string;
   readonly sha256: string;
-  readonly content_type: string;
-  readonly size_bytes: number;
+  readonly contentType: string;
+  readonly sizeBytes: number;
   readonly width: number;
   readonly height: number;
-  readonly frames: number | null;
-  readonly duration_seconds: number | null;
-  readonly frame_rate: number | null;
-  readonly video_codec: string | null;
-  readonly audio_codec: string | null;
+  readonly frames?: number;
+  readonly durationSeconds?: number;
+  readonly frameRate?: number;
+  readonly videoCodec?: string;
+  readonly audioCodec?: string;
 }
 
-/** Announces an upload; the same id again changes nothing. */
+/** Announces a file; the same id again changes nothing. */
 export async function insertMedia(database: TenantExecutor, media: NewMedia): Promise<void> {
   await database
     .insertInto('media')
@@ -55,7 +58,22 @@ export function listMedia(
 export async function setMediaReady(database: TenantExecutor, id: string, ready: ReadyMedia): Promise<void> {
   await database
     .updateTable('media')
-    .set({ ...ready, state: 'ready', completed_at: sql<Date>`clock_timestamp()` })
+    .set({
+      state: 'ready',
+      object_key: ready.objectKey,
+      sha256: ready.sha256,
+      content_type: ready.contentType,
+      size_bytes: ready.sizeBytes,
+      width: ready.width,
+      height: ready.height,
+      frames: ready.frames ?? null,
+      duration_seconds: ready.durationSeconds ?? null,
+      frame_rate: ready.frameRate ?? null,
+      video_codec: ready.videoCodec ?? null,
+      audio_codec: ready.audioCodec ?? null,
+      source_url: null,
+      completed_at: sql<Date>`clock_timestamp()`,
+    })
     .where('id', '=', id)
     .where('state', '=', 'pending')
     .execute();
@@ -72,6 +90,7 @@ export async function setMediaRefused(
     .set({
       state: 'refused',
       refusal: JSON.stringify(refusal),
+      source_url: null,
       completed_at: sql<Date>`clock_timestamp()`,
     })
     .where('id', '=', id)

@@ -34,6 +34,15 @@ export async function insertRemovalRequest(transaction: TenantTransaction, id: s
     .execute();
 }
 
+/** Asks for a medium to be fetched, in the transaction that makes its row; the request has the medium's id. */
+export async function insertImportRequest(transaction: TenantTransaction, mediaId: string): Promise<void> {
+  await transaction
+    .insertInto('outbox')
+    .values({ id: mediaId, kind: 'import-media', post_id: null, input: '{}' })
+    .onConflict((conflict) => conflict.columns(['tenant_id', 'id']).doNothing())
+    .execute();
+}
+
 export const findOutbox = (database: TenantExecutor, id: string): Promise<OutboxRow | undefined> =>
   database.selectFrom('outbox').selectAll().where('id', '=', id).executeTakeFirst();
 

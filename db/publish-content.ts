@@ -142,13 +142,14 @@ function mapMedium(
   byId: ReadonlyMap<string, MediaRow>,
 ): Omit<StoredMedium, 'cover'> {
   const row = byId.get(mediaId);
-  if (row?.sha256 !== sha256 || !row.object_key)
+  const contentType = row?.content_type ?? row?.declared_content_type;
+  if (row?.sha256 !== sha256 || !row.object_key || !contentType)
     throw new Error(`Medium ${mediaId} does not hold the bytes the revision names`);
   return {
     mediaId,
     sha256,
     objectKey: row.object_key,
-    contentType: row.content_type ?? row.declared_content_type,
+    contentType,
     sizeBytes: row.size_bytes ?? 0,
     width: row.width ?? 0,
     height: row.height ?? 0,

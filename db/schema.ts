@@ -150,8 +150,8 @@ export interface MediaTable {
   id: string;
   state: Generated<'pending' | 'ready' | 'refused'>;
   file_name: string;
-  declared_content_type: string;
-  declared_size_bytes: number;
+  declared_content_type: string | null;
+  declared_size_bytes: number | null;
   upload_key: string;
   object_key: string | null;
   sha256: string | null;
@@ -165,6 +165,7 @@ export interface MediaTable {
   video_codec: string | null;
   audio_codec: string | null;
   refusal: OptionalJson<{ code: string; message: string }>;
+  source_url: Buffer | null;
   created_by: string;
   created_at: CreatedAt;
   completed_at: Date | null;
@@ -288,7 +289,7 @@ export interface PostRunsTable {
 export interface OutboxTable {
   tenant_id: TenantId;
   id: string;
-  kind: 'start-post' | 'poke-posts' | 'remove-publications';
+  kind: 'start-post' | 'poke-posts' | 'remove-publications' | 'import-media';
   post_id: string | null;
   input: Json<unknown>;
   created_at: CreatedAt;

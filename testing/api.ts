@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { SignJWT } from 'jose';
 import { pino } from 'pino';
-import { probeMedia } from '../adapters/media/probe.ts';
+import { probeBytes } from '../adapters/media/probe.ts';
 import { createPlatformFetch } from '../adapters/platforms/platform-fetch.ts';
 import { createRegistry, liveEndpoints, sandboxEndpoints } from '../adapters/platforms/registry.ts';
 import { createApi } from '../api/app.ts';
@@ -45,7 +45,7 @@ export async function serveApi(environment: Environment, armLeadMs: number): Pro
       fetch: createPlatformFetch(),
       now: time.now,
     }),
-    probe: probeMedia,
+    probe: probeBytes,
     auth: {
       mode: 'members',
       issuers: [{ ...issuer, algorithm: 'HS256', secret, tenants: '*', roles: [...roles] }],

@@ -2,10 +2,13 @@ import { Worker } from '@temporalio/worker';
 import { createDatabaseClock } from '../activities/clock.ts';
 import type { ActivityDependencies } from '../activities/dependencies.ts';
 import { createActivities } from '../activities/index.ts';
+import { createGuardedFetch } from '../adapters/http/guarded-fetch.ts';
+import { probeBytes } from '../adapters/media/probe.ts';
 import type { Timings } from '../adapters/platforms/definition.ts';
 import { createPlatformFetch } from '../adapters/platforms/platform-fetch.ts';
 import { createRegistry, liveEndpoints, sandboxEndpoints } from '../adapters/platforms/registry.ts';
 import { createRunDirectory } from '../cli/run-directory.ts';
+import { defaultLargestFiles } from '../domain/media-limits.ts';
 import { defaultRates } from '../domain/rates.ts';
 import { mainTaskQueue, releaseTaskQueue, tokenTaskQueue } from '../workflows/ids.ts';
 import { activityClock } from './clock.ts';
@@ -42,6 +45,12 @@ export async function startWorkers(
   const activities = createActivities({
     ...{ pool, envelopes, storage, rates: defaultRates },
     runs: createRunDirectory(environment.temporal.client),
+    importing: {
+      fetch: createGuardedFetch(),
+      storage,
+      probe: probeBytes,
+      largest: defaultLargestFiles,
+    },
     clock: skips ? activityClock(time) : createDatabaseClock(pool),
     registry: createRegistry({
       live: liveEndpoints,

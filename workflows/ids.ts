@@ -5,12 +5,14 @@ const pokePrefix = 'poke';
 const partsPrefix = 'parts';
 const removalPrefix = 'removal';
 const tokenPrefix = 'token';
+const importPrefix = 'import';
 const prefixesOfTenants: readonly (string | undefined)[] = [
   postPrefix,
   pokePrefix,
   partsPrefix,
   removalPrefix,
   tokenPrefix,
+  importPrefix,
 ];
 
 export const postWorkflowId = (tenantId: string, postId: string): string =>
@@ -18,6 +20,9 @@ export const postWorkflowId = (tenantId: string, postId: string): string =>
 
 export const pokeWorkflowId = ({ tenantId, requestId }: { tenantId: string; requestId: string }): string =>
   `${pokePrefix}/${tenantId}/${requestId}`;
+
+export const importWorkflowId = ({ tenantId, mediaId }: { tenantId: string; mediaId: string }): string =>
+  `${importPrefix}/${tenantId}/${mediaId}`;
 
 export const removalWorkflowId = ({ tenantId, requestId }: { tenantId: string; requestId: string }): string =>
   `${removalPrefix}/${tenantId}/${requestId}`;

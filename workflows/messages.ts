@@ -105,3 +105,10 @@ export interface PokeInput {
 
 /** The type name of the workflow that renews a grant's tokens. */
 export const tokenWorkflowType = 'tokenWorkflow';
+
+/** The type name of the workflow that fetches a medium from its address. */
+export const importMediaWorkflowType = 'importMediaWorkflow';
+export interface ImportMediaInput {
+  readonly tenantId: string;
+  readonly mediaId: string;
+}

@@ -15,10 +15,10 @@ const rows = {
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s' },
 } as const;
 
-const { projectPost, disarmTargets, findMember, readConditions, recordVerdict, resolveTarget } =
+const { projectPost, disarmTargets, findMember, readConditions, recordVerdict, resolveTarget, giveUpImport } =
   proxyActivities<Activities>(rows);
 
-export { recordVerdict };
+export { giveUpImport, recordVerdict };
 
 /**
  * As above, and noticed within seconds when the worker that was arming is lost. A token that is about to end is refreshed
@@ -159,4 +159,12 @@ export const { sweepTokens, cleanUpConnections } = proxyActivities<Activities>({
   startToCloseTimeout: '30m',
   heartbeatTimeout: '1m',
   retry: { maximumAttempts: 3 },
+});
+
+/** Fetches a file of up to a gigabyte: slow, repeatable, kept alive by heartbeats. Says itself what is not tried again. */
+export const { importMedia } = proxyActivities<Activities>({
+  startToCloseTimeout: '45m',
+  scheduleToCloseTimeout: '6h',
+  heartbeatTimeout: '20s',
+  retry: { initialInterval: '5s', backoffCoefficient: 3, maximumInterval: '5m' },
 });

@@ -38,8 +38,11 @@ export interface PublicContent {
 
 /** How an adapter reaches the bytes of approved media: by address (the platform fetches), whole, in parts, or as a stream. */
 export interface MediaAccess {
-  /** A GET address the platform can fetch without credentials, alive for at least `livesForSeconds`. */
-  url(item: MediaItem, livesForSeconds: number): Promise<string>;
+  /**
+   * A GET address the platform can fetch without credentials, alive for at least `livesForSeconds`: the object store's, or
+   * (`interface`) our own for platforms that want a domain its owner has verified, without redirects.
+   */
+  url(item: MediaItem, livesForSeconds: number, from?: 'store' | 'interface'): Promise<string>;
   /** The whole of a picture, compared with the hash that was approved. */
   bytes(item: MediaItem): Promise<Uint8Array>;
   /** Bytes from `start` up to and without `end`; a large video never stands in memory as a whole. */

@@ -1,5 +1,10 @@
 import type { Readable } from 'node:stream';
 import {
+  AbortMultipartUploadCommand,
+  type CompletedPart,
+  CompleteMultipartUploadCommand,
+  CopyObjectCommand,
+  CreateMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   type GetObjectCommandOutput,
@@ -8,6 +13,7 @@ import {
   PutObjectCommand,
   S3Client,
   S3ServiceException,
+  UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { OutcomeError } from '../../domain/outcome.ts';
@@ -47,6 +53,17 @@ export interface PresignedUpload {
 export interface ObjectHead {
   readonly sizeBytes: number;
   readonly contentType: string | null;
+  /** Changes with the bytes; `null` where the store gives none. */
+  readonly etag: string | null;
+}
+
+export interface CopyInput {
+  readonly from: string;
+  readonly to: string;
+  /** What `from` must still be, by its head. */
+  readonly head: Pick<ObjectHead, 'sizeBytes' | 'etag'>;
+  /** Default: as it was. */
+  readonly contentType?: string;
 }
 
 export interface ObjectStream extends ObjectHead {
@@ -74,6 +91,16 @@ export interface ObjectStorage {
    * already is kept, and `unexpected-response` is thrown if its size is another.
    */
   readonly write: (key: string, bytes: Uint8Array, contentType: string) => Promise<void>;
+  /** As `write`, of what lies in the store already; the store copies, no byte passes through here. */
+  readonly writeCopy: (input: CopyInput & { readonly contentType: string }) => Promise<void>;
+  /** Copies within the store, over what is at `to`; answers its head. `rejected` (412) when `from` is not what its head said. */
+  readonly copy: (input: CopyInput) => Promise<ObjectHead>;
+  /** Writes a stream of any length, part by part, over what is at `key`. What breaks off leaves nothing, and throws as it broke. */
+  readonly writeStream: (
+    key: string,
+    chunks: AsyncIterable<Uint8Array>,
+    contentType: string,
+  ) => Promise<void>;
   /** Repeatable: deleting what is not there is a success. */
   readonly delete: (key: string) => Promise<void>;
   /** Throws unless the bucket answers. */
@@ -90,7 +117,11 @@ export function createObjectStorage(options: ObjectStorageOptions): ObjectStorag
   const head = async (key: string): Promise<ObjectHead | null> => {
     try {
       const found = await client.send(new HeadObjectCommand({ Bucket, Key: key }));
-      return { sizeBytes: found.ContentLength ?? 0, contentType: found.ContentType ?? null };
+      return {
+        sizeBytes: found.ContentLength ?? 0,
+        contentType: found.ContentType ?? null,
+        etag: found.ETag ?? null,
+      };
     } catch (error) {
       if (statusOf(error) === 404) return null;
       throw mapStorageError(error, `Object store: head of ${key}`);
@@ -125,7 +156,26 @@ export function createObjectStorage(options: ObjectStorageOptions): ObjectStorag
     return existing !== null;
   };
 
+  const copy = async ({ from, to, head: source, contentType }: CopyInput): Promise<ObjectHead> => {
+    const command = new CopyObjectCommand({
+      ...{ Bucket, Key: to, CopySource: [Bucket, ...from.split('/')].map(encodeURIComponent).join('/') },
+      ...(source.etag !== null && { CopySourceIfMatch: source.etag }),
+      ...(contentType !== undefined && { MetadataDirective: 'REPLACE', ContentType: contentType }),
+    });
+    await attempt(`copy of ${from}`, () => client.send(command, { requestTimeout: copyTimeoutMs }));
+    const copied = await head(to);
+    if (copied?.sizeBytes === source.sizeBytes) return copied;
+    const message = `Object store: the copy of ${from} has ${copied?.sizeBytes} bytes instead of ${source.sizeBytes}`;
+    throw new OutcomeError('unexpected-response', message, { platformCode: 'SizeMismatch' });
+  };
+
   return {
+    copy,
+    writeCopy: async (input) => {
+      // Not in one step: whoever copies in between copies the same bytes.
+      if (!(await isThere(input.to, input.head.sizeBytes))) await copy(input);
+    },
+    writeStream: (key, chunks, contentType) => writeParts(client, { Bucket, Key: key }, chunks, contentType),
     presignUpload: async ({ key, contentType, sizeBytes, expiresInSeconds }) => {
       const expiresAt = new Date(Date.now() + expiresInSeconds * 1000);
       const command = new PutObjectCommand({
@@ -175,6 +225,67 @@ export function createObjectStorage(options: ObjectStorageOptions): ObjectStorag
   };
 }
 
+/** The store reads and writes all of it before it answers. */
+const copyTimeoutMs = 600_000;
+/** Of an upload in parts each but the last has at least 5 MiB, and there are at most 10,000. */
+const partBytes = 8_388_608;
+
+async function writeParts(
+  client: S3Client,
+  object: { Bucket: string; Key: string },
+  chunks: AsyncIterable<Uint8Array>,
+  contentType: string,
+): Promise<void> {
+  const send = <Result>(call: () => Promise<Result>) => attempt(`write of ${object.Key}`, call);
+  const parts = partsOf(chunks);
+  const first = await parts.next();
+  const body = first.done ? new Uint8Array() : first.value;
+  if (body.byteLength < partBytes) {
+    const put = { ...object, Body: body, ContentLength: body.byteLength, ContentType: contentType };
+    await send(() => client.send(new PutObjectCommand(put)));
+    return;
+  }
+  const create = new CreateMultipartUploadCommand({ ...object, ContentType: contentType });
+  const created = await send(() => client.send(create));
+  const upload = { ...object, UploadId: created.UploadId };
+  try {
+    const done: CompletedPart[] = [];
+    for (let part: Uint8Array | undefined = body; part; part = (await parts.next()).value) {
+      const PartNumber: number = done.length + 1;
+      const sent = { ...upload, PartNumber, Body: part, ContentLength: part.byteLength };
+      const { ETag }: CompletedPart = await send(() => client.send(new UploadPartCommand(sent)));
+      done.push({ ETag, PartNumber });
+    }
+    const complete = new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts: done } });
+    await send(() => client.send(complete));
+  } catch (error) {
+    // A courtesy: a lifecycle rule clears what stays behind.
+    await client.send(new AbortMultipartUploadCommand(upload)).catch(() => {});
+    throw error;
+  } finally {
+    await parts.return(undefined);
+  }
+}
+
+/** Gathers chunks of any length into parts of `partBytes`, the last one shorter. */
+async function* partsOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, undefined> {
+  let part = Buffer.allocUnsafeSlow(partBytes);
+  let filled = 0;
+  for await (const chunk of chunks)
+    for (let start = 0; start < chunk.byteLength; ) {
+      const slice = chunk.subarray(start, start + partBytes - filled);
+      part.set(slice, filled);
+      filled += slice.byteLength;
+      start += slice.byteLength;
+      if (filled < partBytes) continue;
+      yield part;
+      part = Buffer.allocUnsafeSlow(partBytes);
+      filled = 0;
+    }
+  if (filled > 0) yield part.subarray(0, filled);
+  return undefined;
+}
+
 function createClient(options: ObjectStorageOptions, endpoint: string): S3Client {
   return new S3Client({
     endpoint,
@@ -209,6 +320,7 @@ function mapObject(object: GetObjectCommandOutput, key: string): ObjectStream {
     stream: object.Body as Readable,
     sizeBytes: object.ContentLength,
     contentType: object.ContentType ?? null,
+    etag: object.ETag ?? null,
   };
 }
 

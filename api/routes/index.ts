@@ -5,6 +5,7 @@ import { holdRoutes } from './holds.ts';
 import { mediaRoutes } from './media.ts';
 import { memberRoutes } from './members.ts';
 import { platformAppRoutes } from './platform-apps.ts';
+import { platformRoutes } from './platforms.ts';
 import { postCommandRoutes } from './post-commands.ts';
 import { postRoutes } from './posts.ts';
 import { profileRoutes } from './profiles.ts';
@@ -41,6 +42,7 @@ export function listRoutes(documentText: () => string): {
       ...memberRoutes,
       ...platformAppRoutes,
       ...connectionRoutes,
+      ...platformRoutes,
       ...profileRoutes,
       ...holdRoutes,
       ...mediaRoutes,

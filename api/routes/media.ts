@@ -3,9 +3,16 @@ import { decodeCursor, pageOf, positionById } from '../cursor.ts';
 import { notFound } from '../problems.ts';
 import { type Route, tenantRoute } from '../route.ts';
 import { id, pageQuery, pageSchema } from '../schemas/common.ts';
-import { mediaSchema, mediaUploadSchema, mediaWithDownloadSchema, newMediaSchema } from '../schemas/media.ts';
+import {
+  mediaImportSchema,
+  mediaSchema,
+  mediaUploadSchema,
+  mediaWithDownloadSchema,
+  newMediaSchema,
+} from '../schemas/media.ts';
 import { announceMedia, downloadOf } from '../services/announce-media.ts';
 import { completeMedia } from '../services/complete-media.ts';
+import { importMedia } from '../services/import-media.ts';
 import { viewMedia } from '../views.ts';
 import { z } from '../zod.ts';
 
@@ -19,7 +26,7 @@ export const mediaRoutes: readonly Route[] = [
     path: '/media',
     tag,
     summary: 'Announce a file and get the address to upload it to',
-    description: 'Images up to 36 MB, videos up to 300 MB.',
+    description: 'Images up to 36 MB, videos up to 1 GiB unless set otherwise.',
     body: newMediaSchema,
     answer: {
       status: 201,
@@ -54,6 +61,32 @@ export const mediaRoutes: readonly Route[] = [
       status: 200,
       body: viewMedia(await completeMedia(context, mediaId)),
     }),
+  }),
+  tenantRoute({
+    operationId: 'importMedia',
+    method: 'post',
+    path: '/media/import',
+    tag,
+    summary: 'Have a file fetched from an address',
+    description:
+      'Answers before it is fetched. Read the medium until it is `ready`, or `refused` with the reason: `address-refused`, `fetch-failed`, `too-large`, `unsupported-media`, `unreadable-media`.',
+    body: mediaImportSchema,
+    answer: {
+      status: 202,
+      description: 'The medium, usually pending',
+      schema: mediaSchema,
+      headers: { Location: 'Its address' },
+    },
+    idempotencyKey: 'required',
+    problems: ['address-refused'],
+    handle: async ({ context, body }) => {
+      const medium = await importMedia(context, body);
+      return {
+        status: 202,
+        body: viewMedia(medium),
+        headers: { Location: `/api/v1/media/${medium.id}` },
+      };
+    },
   }),
   tenantRoute({
     operationId: 'listMedia',

@@ -14,8 +14,9 @@ import {
   postSchema,
   revisionSchema,
   timelineSchema,
+  validationSchema,
 } from '../schemas/posts.ts';
-import { createPost } from '../services/create-post.ts';
+import { createPost, validatePost } from '../services/create-post.ts';
 import { editPost } from '../services/edit-post.ts';
 import {
   readBrief,
@@ -55,6 +56,21 @@ export const postRoutes: readonly Route[] = [
       const headers = { Location: `/api/v1/posts/${postId}`, ETag: etagOf(whole.post.row_version) };
       const possibleDuplicates = await readPossibleDuplicates(context, postId);
       return { status: 201, body: { ...viewPost(whole, context.caller), possibleDuplicates }, headers };
+    },
+  }),
+  tenantRoute({
+    operationId: 'validatePost',
+    method: 'post',
+    path: '/posts/validate',
+    tag,
+    summary: 'Ask what is wrong with a post before creating it',
+    description:
+      'Takes what creating a post takes, names everything that it would refuse, target by target, and writes nothing.',
+    body: newPostSchema,
+    answer: { status: 200, description: 'What is wrong, if anything', schema: validationSchema },
+    handle: async ({ context, body }) => {
+      const errors = await validatePost(context, body);
+      return { status: 200, body: { valid: errors.length === 0, errors } };
     },
   }),
   tenantRoute({

@@ -41,6 +41,14 @@ export const pageSchema = <Item extends z.ZodType>(item: Item) =>
     nextCursor: z.string().nullable().openapi({ description: 'Null on the last page' }),
   });
 
+export const problemErrorSchema = z.object({
+  path: z.string().openapi({ description: 'A JSON pointer into the body, or the name of a parameter' }),
+  code: z.string(),
+  message: z.string(),
+  limit: z.union([z.number(), z.string()]).optional(),
+  actual: z.union([z.number(), z.string()]).optional(),
+});
+
 export const problemSchema = z
   .object({
     type: z.string().openapi({ example: 'urn:gatepost:problem:stale-hash' }),
@@ -49,18 +57,6 @@ export const problemSchema = z
     detail: z.string(),
     code: z.enum(problemCodes),
     requestId: z.string(),
-    errors: z
-      .array(
-        z.object({
-          path: z
-            .string()
-            .openapi({ description: 'A JSON pointer into the body, or the name of a parameter' }),
-          code: z.string(),
-          message: z.string(),
-          limit: z.union([z.number(), z.string()]).optional(),
-          actual: z.union([z.number(), z.string()]).optional(),
-        }),
-      )
-      .optional(),
+    errors: z.array(problemErrorSchema).optional(),
   })
   .openapi('Problem');

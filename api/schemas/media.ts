@@ -1,7 +1,14 @@
 import { z } from '../zod.ts';
 import { id, instant } from './common.ts';
 
-const uploadContentTypes = ['image/jpeg', 'image/png', 'image/gif', 'image/webp', 'video/mp4'] as const;
+const uploadContentTypes = [
+  'image/jpeg',
+  'image/png',
+  'image/gif',
+  'image/webp',
+  'video/mp4',
+  'video/quicktime',
+] as const;
 
 export const newMediaSchema = z
   .strictObject({
@@ -10,6 +17,22 @@ export const newMediaSchema = z
     sizeBytes: z.int().min(1),
   })
   .openapi('NewMedia');
+
+export const mediaImportSchema = z
+  .strictObject({
+    url: z.string().trim().min(1).max(4_096).openapi({
+      description:
+        'https, on a public host. It may hold a signature: it is kept encrypted, and shown to nobody',
+    }),
+    fileName: z
+      .string()
+      .trim()
+      .min(1)
+      .max(255)
+      .optional()
+      .openapi({ description: 'Default: as in the address' }),
+  })
+  .openapi('MediaImport');
 
 export const mediaUploadSchema = z
   .object({
@@ -30,8 +53,10 @@ export const mediaSchema = z
     id: id(),
     state: z.enum(['pending', 'ready', 'refused']),
     fileName: z.string(),
-    contentType: z.string().openapi({ description: 'As the bytes say; as declared while pending' }),
-    sizeBytes: z.int(),
+    contentType: z.string().nullable().openapi({
+      description: 'As the bytes say; while pending as declared, null where it is being fetched',
+    }),
+    sizeBytes: z.int().nullable(),
     sha256: z.string().nullable(),
     width: z.int().nullable(),
     height: z.int().nullable(),

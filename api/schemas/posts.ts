@@ -4,7 +4,7 @@ import { latenessRules } from '../../domain/policy.ts';
 import { accountKinds, gates, platforms, postStatuses, postTypes, roles } from '../../domain/post.ts';
 import { targetPhases } from '../../domain/post-state.ts';
 import { z } from '../zod.ts';
-import { id, instant, pageQuery } from './common.ts';
+import { id, instant, pageQuery, problemErrorSchema } from './common.ts';
 import { checkDue, dueFields, saysDue } from './due-times.ts';
 import { hasAnyField } from './tenants.ts';
 
@@ -89,6 +89,13 @@ export const newPostSchema = z
   .superRefine(checkDue)
   .openapi('NewPost');
 export type NewPostInput = z.infer<typeof newPostSchema>;
+
+export const validationSchema = z
+  .object({
+    valid: z.boolean(),
+    errors: z.array(problemErrorSchema).openapi({ description: 'As creating the post would name them' }),
+  })
+  .openapi('Validation');
 
 export const postChangeSchema = z
   .strictObject({

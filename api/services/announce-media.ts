@@ -2,7 +2,7 @@ import { insertMedia, type MediaRow } from '../../db/media.ts';
 import type { MediaStorage } from '../ports.ts';
 import { Problem } from '../problems.ts';
 import type { RequestContext } from '../route.ts';
-import { kindOfContentType, largestFiles } from './complete-media.ts';
+import { largestFilesOf } from './complete-media.ts';
 
 const defaultUploadSeconds = 900;
 const defaultDownloadSeconds = 300;
@@ -18,7 +18,7 @@ export async function announceMedia(
   { fileName, contentType, sizeBytes }: { fileName: string; contentType: string; sizeBytes: number },
 ): Promise<AnnouncedMedia> {
   const { caller, database, dependencies, newId } = context;
-  requireSize(contentType, sizeBytes);
+  requireSize(context, contentType, sizeBytes);
   const mediaId = newId('media');
   const uploadKey = `incoming/${caller.tenantId}/${mediaId}`;
   await insertMedia(database, {
@@ -39,9 +39,9 @@ export async function announceMedia(
   return { mediaId, upload };
 }
 
-function requireSize(contentType: string, sizeBytes: number): void {
-  const kind = kindOfContentType(contentType);
-  const limit = largestFiles[kind];
+function requireSize(context: RequestContext, contentType: string, sizeBytes: number): void {
+  const kind = contentType.startsWith('video/') ? 'video' : 'image';
+  const limit = largestFilesOf(context)[kind];
   if (sizeBytes <= limit) return;
   const message = `The ${kind} has ${sizeBytes} bytes, at most ${limit} are taken`;
   throw new Problem('media-too-large', message, {

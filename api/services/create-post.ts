@@ -15,7 +15,7 @@ import type { Gate } from '../../domain/post.ts';
 import { newPostState } from '../../domain/post-state.ts';
 import { hashRevision, type RevisionContent } from '../../domain/revision.ts';
 import type { PostWorkflowInput } from '../../workflows/messages.ts';
-import { notFound } from '../problems.ts';
+import { notFound, type ProblemError } from '../problems.ts';
 import type { RequestContext } from '../route.ts';
 import type { NewPostInput } from '../schemas/posts.ts';
 import { dueTimeOf, noDueTime } from './due-times.ts';
@@ -44,7 +44,8 @@ export async function createPost(context: RequestContext, input: NewPostInput): 
   const before = await findPost(database, postId, null);
   if (before) return resumeCreation(context, before);
   const loaded = await loadParts(context, input);
-  const resolved = await checkNewPost(context, input, loaded);
+  const { resolved, errors } = await checkNewPost(context, input, loaded);
+  refuseIfAny(errors);
   const content = contentOf(input, loaded, (profileId) => newId(`target ${profileId}`));
   const authors = { content: caller.memberId, design: caller.memberId, publish: caller.memberId };
   const revision = newRevision(context, { id: newId('revision'), postId, number: 1, content, authors });
@@ -65,18 +66,24 @@ async function resumeCreation(context: RequestContext, post: PostRow): Promise<P
   return post;
 }
 
+/** Everything that creating a post with these parts would refuse it for; nothing is written. */
+export async function validatePost(context: RequestContext, input: NewPostInput): Promise<ProblemError[]> {
+  const { errors } = await checkNewPost(context, input, await loadParts(context, input));
+  return errors;
+}
+
 async function checkNewPost(
   context: RequestContext,
   input: NewPostInput,
   loaded: LoadedParts,
-): Promise<ResolvedPolicy> {
+): Promise<{ resolved: ResolvedPolicy; errors: ProblemError[] }> {
   const { caller, now } = context;
   const profiles = input.targets.flatMap(({ profileId }) => loaded.profiles.get(profileId) ?? []);
   const profileIds = profiles.map((profile) => profile.id);
   const resolved = await policyOfProfiles(context, profileIds);
   const { policy } = resolved;
   const authors = { content: caller.memberId, design: caller.memberId, publish: caller.memberId };
-  refuseIfAny([
+  const errors = [
     ...checkParts(input, loaded, { isDraft: !input.submit }),
     ...checkDueTime(dueTimeOf(input)?.dueAt ?? null, now),
     ...input.targets.flatMap((target, index) =>
@@ -84,8 +91,8 @@ async function checkNewPost(
     ),
     ...(await checkAssignee(context, input.assigneeId)),
     ...(await checkDeciders(context, { type: input.type, policy, authors, profileIds })),
-  ]);
-  return resolved;
+  ];
+  return { resolved, errors };
 }
 
 interface NewPostRows {

@@ -14,10 +14,10 @@ import {
 } from '../../db/posts.ts';
 import { inTransaction, type TenantTransaction } from '../../db/tenant-database.ts';
 import { insertPostEvent, listDecisions } from '../../db/timeline.ts';
+import { digestOf } from '../../domain/digest.ts';
 import { evaluate } from '../../domain/lifecycle.ts';
 import { isClosed } from '../../domain/post.ts';
 import { newPostState } from '../../domain/post-state.ts';
-import { digestOf } from '../ids.ts';
 import { notFound, Problem } from '../problems.ts';
 import type { RequestContext } from '../route.ts';
 import type { DecisionInput, PostAnswer, ResolveInput, ScheduleInput } from '../schemas/posts.ts';

@@ -16,6 +16,7 @@ const contentTypes: Readonly<Record<string, MediaProbe['contentType']>> = {
   '.gif': 'image/gif',
   '.webp': 'image/webp',
   '.mp4': 'video/mp4',
+  '.mov': 'video/quicktime',
 };
 
 const maxMediaBytes = 100_000_000;
@@ -30,7 +31,7 @@ export async function readMediaFile(
   const bytes = await readFileBeside(folder, file, maxMediaBytes);
   if (!bytes.ok) return bytes;
   try {
-    const probed = await probeMedia(bytes.value.bytes, { maxBytes: maxMediaBytes });
+    const probed = await probeMedia(bytes.value.bytes);
     if (probed.contentType !== expected)
       return failed(`${file}: is ${probed.contentType}, its name says ${expected}`);
     return { ok: true, value: { ...probed, path: bytes.value.path } };

@@ -1,15 +1,16 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { probeMedia } from '../../adapters/media/probe.ts';
+import { probeBytes } from '../../adapters/media/probe.ts';
 import { createApi } from '../../api/app.ts';
 import { createPostRuns } from '../../api/post-runs.ts';
 import { openPool } from '../../db/pool.ts';
-import type { ApiConfig } from '../config.ts';
+import { type ApiConfig, largestFilesOf, outsideOf } from '../config.ts';
 import {
   createDataConverter,
   createLogger,
   openClient,
   openEnvelopes,
+  openFileTokens,
   openRegistry,
   openStorage,
   payloadKeys,
@@ -39,9 +40,10 @@ export async function startApi(config: ApiConfig): Promise<RunningApi> {
     pool,
     postRuns: createPostRuns(client),
     storage,
-    probe: probeMedia,
+    probe: probeBytes,
     envelopes,
     connectors: openRegistry(config),
+    fileTokens: openFileTokens(config),
     auth: { mode: config.GATEPOST_AUTHORIZATION, issuers: config.GATEPOST_ISSUERS },
     clock: { now: () => new Date() },
     logger,
@@ -49,6 +51,8 @@ export async function startApi(config: ApiConfig): Promise<RunningApi> {
       armLeadMs: config.GATEPOST_ARM_LEAD_MS,
       acceptSignals: config.GATEPOST_ACCEPT_SIGNALS,
       publicUrl: (config.GATEPOST_PUBLIC_URL ?? addressOf(config)).replace(/\/+$/, ''),
+      largestFiles: largestFilesOf(config),
+      outside: outsideOf(config),
     },
     codec: {
       keys: payloadKeys(config, pool, envelopes),

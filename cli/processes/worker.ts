@@ -1,17 +1,21 @@
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createDatabaseClock } from '../../activities/clock.ts';
 import { createActivities } from '../../activities/index.ts';
+import { createGuardedFetch } from '../../adapters/http/guarded-fetch.ts';
+import { probeBytes } from '../../adapters/media/probe.ts';
 import { openPool } from '../../db/pool.ts';
 import { mainTaskQueue, releaseTaskQueue, tokenTaskQueue } from '../../workflows/ids.ts';
-import type { WorkerConfig } from '../config.ts';
+import { largestFilesOf, outsideOf, type WorkerConfig } from '../config.ts';
 import { createRunDirectory } from '../run-directory.ts';
 import { ensureSchedules } from '../schedules.ts';
 import {
   createDataConverter,
   createLogger,
+  fileAddresses,
   type Logger,
   openClient,
   openEnvelopes,
+  openFileTokens,
   openRegistry,
   openStorage,
   serverAddress,
@@ -47,8 +51,17 @@ export async function startWorker(config: WorkerConfig, bundlePath: string): Pro
     registry: openRegistry(config),
     storage,
     envelopes,
+    ...(config.GATEPOST_PUBLIC_URL && {
+      fileAddress: fileAddresses(config.GATEPOST_PUBLIC_URL, openFileTokens(config)),
+    }),
     rates: config.GATEPOST_RATES,
     runs: createRunDirectory(client),
+    importing: {
+      fetch: createGuardedFetch(outsideOf(config)),
+      storage,
+      probe: probeBytes,
+      largest: largestFilesOf(config),
+    },
     failpoint: failpointOf(config.GATEPOST_FAILPOINT),
   });
   const connection = await NativeConnection.connect(serverAddress(config));

@@ -31,4 +31,4 @@ comment on column targets.removed_at is 'When the post was taken down there on s
 alter table outbox drop constraint outbox_kind_check;
 alter table outbox add constraint outbox_kind_check check (
   (kind = 'start-post' and post_id is not null)
-  or (kind in ('poke-posts', 'remove-publications') and post_id is null));
+  or (kind in ('poke-posts', 'import-media', 'remove-publications') and post_id is null));

@@ -57,6 +57,9 @@ function fakeRuns(
     async startRemoval() {},
     async startRefresh() {},
     refresh: async () => true,
+    async startImport({ mediaId }) {
+      started.push(mediaId);
+    },
     async poke() {},
     async start(input) {
       const { post } = input as { post: string };
@@ -96,6 +99,16 @@ const touchedAgo = (post: SeededPost, seconds: number) =>
     'update posts set updated_at = clock_timestamp() - make_interval(secs => $2) where id = $1',
     [post.postId, seconds],
   );
+
+async function insertImportRequest(): Promise<string> {
+  const id = randomUUID();
+  await fixture.superuser.query(
+    `insert into outbox (tenant_id, id, kind, input, created_at)
+     values ($1, $2, 'import-media', '{}', clock_timestamp() - interval '1 minute')`,
+    [fixture.tenantId, id],
+  );
+  return id;
+}
 
 async function insertOutbox(
   { postId }: SeededPost,
@@ -148,6 +161,14 @@ describe('the relay', () => {
     expect(runs.started).toEqual([posts[0]!.postId]);
     expect((await rowOf(fixture, 'outbox', open)).done_at).toEqual(expect.any(Date));
     expect((await rowOf(fixture, 'outbox', fresh)).done_at).toBeNull();
+  });
+
+  it('starts an import that the interface could not start', async () => {
+    const mediaId = await insertImportRequest();
+    const runs = fakeRuns();
+    expect(await maintain(runs)).toMatchObject({ started: 1, failed: 0 });
+    expect(runs.started).toEqual([mediaId]);
+    expect((await rowOf(fixture, 'outbox', mediaId)).done_at).toEqual(expect.any(Date));
   });
 
   it('goes on past rows that fail, however many, and tries them again the next time', async () => {

@@ -1,13 +1,16 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import { SignJWT } from 'jose';
 import type pg from 'pg';
 import { pino } from 'pino';
+import { ProbeError } from '../../adapters/media/probe.ts';
+import type { ProbeBytes } from '../../adapters/media/take-upload.ts';
 import { RegistryError } from '../../adapters/platforms/registry.ts';
 import { createEnvelopes } from '../../adapters/secrets/envelope.ts';
 import { createApi } from '../../api/app.ts';
 import type { AuthConfig } from '../../api/auth.ts';
-import type { ApiDependencies, MediaStorage, ProbedMedia } from '../../api/ports.ts';
+import type { ApiDependencies, MediaStorage } from '../../api/ports.ts';
 import { CommandRefused, PostRunMissing, type PostRuns } from '../../api/post-runs.ts';
 import { findConditions } from '../../db/conditions.ts';
 import { openPool } from '../../db/pool.ts';
@@ -21,7 +24,7 @@ import { evaluate } from '../../domain/lifecycle.ts';
 import type { Role } from '../../domain/post.ts';
 import { newPostState, type PostState, type TargetPhase } from '../../domain/post-state.ts';
 import { applyCommand, openPost } from '../../domain/reducer.ts';
-import type { PokeInput, RemovalInput } from '../../workflows/messages.ts';
+import type { ImportMediaInput, PokeInput, RemovalInput } from '../../workflows/messages.ts';
 import { startTestDatabase, type TestDatabase } from '../support/database.ts';
 
 export const issuer = 'https://issuer.test';
@@ -34,6 +37,7 @@ export interface FakeRuns extends PostRuns {
   readonly commands: Command[];
   readonly pokes: PokeInput[];
   readonly removals: RemovalInput[];
+  readonly imports: ImportMediaInput[];
   /** Throws instead of starting or executing, once. */
   failNext: Error | null;
   forget(postId: string): void;
@@ -61,6 +65,7 @@ export function createFakeRuns(workerPool: pg.Pool): FakeRuns {
     commands: [],
     pokes: [],
     removals: [],
+    imports: [],
     failNext: null,
     forget: (postId) => void runs.delete(postId),
     start: async ({ post, submittedBy }) => {
@@ -79,6 +84,10 @@ export function createFakeRuns(workerPool: pg.Pool): FakeRuns {
     startRemoval: async (input) => {
       failIfAsked();
       fake.removals.push(input);
+    },
+    importMedia: async (input) => {
+      failIfAsked();
+      fake.imports.push(input);
     },
     refresh: async (postId) => {
       const { state, runId } = runs.get(postId)!;
@@ -131,29 +140,31 @@ export function createFakeStorage(): FakeStorage {
       expiresAt: new Date(Date.now() + expiresInSeconds * 1_000),
     }),
     presignDownload: async (key) => `https://storage.test/${key}?signature=download`,
-    head: async (key) => {
-      const bytes = objects.get(key);
-      return bytes ? { sizeBytes: bytes.length } : null;
-    },
+    head: async (key) => (objects.has(key) ? headOf(objects.get(key)!) : null),
     read: async (key) => objects.get(key)!,
+    readStream: async (key, { start, end } = { start: 0, end: objects.get(key)!.length }) => ({
+      ...headOf(objects.get(key)!),
+      stream: Readable.from([objects.get(key)!.subarray(start, end)]),
+    }),
     write: async (key, bytes) => void objects.set(key, Buffer.from(bytes)),
+    writeCopy: async ({ from, to }) => void objects.set(to, objects.get(from)!),
+    copy: async ({ from, to }) => {
+      objects.set(to, objects.get(from)!);
+      return headOf(objects.get(from)!);
+    },
     delete: async (key) => void objects.delete(key),
   };
 }
 
-class ProbeError extends Error {
-  override readonly name = 'ProbeError';
-  readonly code = 'unsupported-media';
-}
+const headOf = (bytes: Buffer) => ({ sizeBytes: bytes.length, contentType: null, etag: null });
 
-/** Takes bytes of the form `<width>x<height>` for a JPEG. */
-async function fakeProbe(bytes: Uint8Array): Promise<ProbedMedia> {
-  const [, width, height] = /^(\d+)x(\d+)/.exec(Buffer.from(bytes).toString()) ?? [];
-  if (!width || !height) throw new ProbeError('The bytes are no picture');
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  const size = { width: Number(width), height: Number(height), sizeBytes: bytes.length };
-  return { kind: 'image', contentType: 'image/jpeg', sha256, ...size };
-}
+/** Takes bytes that begin with `<width>x<height>` for a JPEG. */
+const fakeProbe: ProbeBytes = async ({ read, sizeBytes }) => {
+  const head = Buffer.from(await read(0, Math.min(sizeBytes, 20))).toString();
+  const [, width, height] = /^(\d+)x(\d+)/.exec(head) ?? [];
+  if (!width || !height) throw new ProbeError('unsupported-media', 'The bytes are no picture');
+  return { kind: 'image', contentType: 'image/jpeg', width: Number(width), height: Number(height) };
+};
 
 export interface Reply {
   readonly status: number;

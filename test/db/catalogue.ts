@@ -55,6 +55,14 @@ const change = 'INSERT, SELECT, UPDATE';
 const update = 'UPDATE';
 const columns = (table: string, names: readonly string[], privilege: string): Record<string, string> =>
   Object.fromEntries(names.map((name) => [`${table}.${name}`, privilege]));
+
+/** What a worker writes of a medium that it fetched. */
+const decidedMedia = Object.fromEntries(
+  [
+    ...['audio_codec', 'completed_at', 'content_type', 'duration_seconds', 'frame_rate', 'frames', 'height'],
+    ...['object_key', 'refusal', 'sha256', 'size_bytes', 'source_url', 'state', 'video_codec', 'width'],
+  ].map((column) => [`media.${column}`, update]),
+);
 /** Every privilege on a table or its columns, beside its owner's. */
 const tableGrants: Record<string, Record<string, string>> = {
   gatepost_api: {
@@ -99,7 +107,13 @@ const tableGrants: Record<string, Record<string, string>> = {
       update,
     ),
     holds: read,
+    'idempotency_keys.key': read,
+    'idempotency_keys.response': 'SELECT, UPDATE',
+    'idempotency_keys.route': read,
+    'idempotency_keys.subject': read,
+    'idempotency_keys.tenant_id': read,
     media: read,
+    ...decidedMedia,
     members: read,
     oauth_states: 'DELETE, SELECT',
     outbox: change,
@@ -116,6 +130,7 @@ const tableGrants: Record<string, Record<string, string>> = {
     revisions: read,
     targets: 'SELECT, UPDATE',
     tenant_keys: add,
+    'tenant_keys.wrapped_key': update,
     tenants: read,
     token_events: add,
   },

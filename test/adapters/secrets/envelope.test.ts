@@ -42,6 +42,20 @@ describe('an envelope', () => {
     }
   });
 
+  it('fails with every single flipped bit of what it is bound to', () => {
+    const sealed = envelopes.seal('abc', context);
+    for (const field of Object.keys(context) as (keyof typeof context)[]) {
+      const bytes = Buffer.from(context[field], 'latin1');
+      for (let bit = 0; bit < bytes.length * 8; bit++) {
+        const flipped = Buffer.from(bytes);
+        flipped[bit >> 3]! ^= 1 << (bit & 7);
+        const other = { ...context, [field]: flipped.toString('latin1') };
+        for (const call of [envelopes.open, envelopes.rewrap])
+          expect(failureOf(() => call(sealed, other)).code).toBe('not-authentic');
+      }
+    }
+  });
+
   it('fails cut off at any length, and with anything appended', () => {
     const sealed = envelopes.seal('abc', context);
     for (let length = 0; length < sealed.length; length++) {

@@ -100,10 +100,10 @@ describe('reading', () => {
       { ...length(3), body: 'abc' },
       { ...length(3), body: 'abc' },
     );
-    expect(await storage.head('t1/a')).toEqual({ sizeBytes: 3, contentType: 'image/jpeg' });
+    expect(await storage.head('t1/a')).toEqual({ sizeBytes: 3, contentType: 'image/jpeg', etag: null });
     expect((await storage.read('t1/a', 3)).toString()).toBe('abc');
     const { stream, ...facts } = await storage.readStream('t1/a');
-    expect(facts).toEqual({ sizeBytes: 3, contentType: 'image/jpeg' });
+    expect(facts).toEqual({ sizeBytes: 3, contentType: 'image/jpeg', etag: null });
     expect(Buffer.concat(await stream.toArray()).toString()).toBe('abc');
     expect(asked.map(({ method, url }) => `${method} ${url.split('?')[0]}`)).toEqual([
       'HEAD /media/t1/a',
@@ -175,6 +175,101 @@ describe('writing an immutable key', () => {
       ['HEAD', undefined],
       ['PUT', undefined],
     ]);
+  });
+});
+
+describe('copying within the store', () => {
+  const from = { sizeBytes: 3, etag: '"abc"' };
+  const xml = (body: string): Answer => ({
+    status: 200,
+    headers: { 'content-type': 'application/xml' },
+    body,
+  });
+  const copied = xml('<CopyObjectResult><ETag>"new"</ETag></CopyObjectResult>');
+  const newHead = { ...length(3), headers: { ...length(3).headers, etag: '"new"' } };
+
+  it('asks for exactly the bytes of the head it was given, and looks at what came of it', async () => {
+    const { storage, asked } = await storeWith(copied, newHead);
+    const head = await storage.copy({ from: 'incoming/t 1/a', to: 'incoming/taken/b', head: from });
+    expect(head).toEqual({ sizeBytes: 3, contentType: 'image/jpeg', etag: '"new"' });
+    expect(asked.map(({ method, url }) => [method, url.split('?')[0]])).toEqual([
+      ['PUT', '/media/incoming/taken/b'],
+      ['HEAD', '/media/incoming/taken/b'],
+    ]);
+    expect(asked[0]!.headers).toMatchObject({
+      'x-amz-copy-source': 'media/incoming/t%201/a',
+      'x-amz-copy-source-if-match': '"abc"',
+    });
+  });
+
+  it.each([
+    ['of other bytes by now', fault(412, 'PreconditionFailed'), 'rejected'],
+    ['of another length', copied, 'unexpected-response'],
+    ['that fails behind a 200', xml('<Error><Code>InternalError</Code><Message>No</Message></Error>'), null],
+  ])('takes no copy %s', async (_what, answer, code) => {
+    const { storage } = await storeWith(answer, length(4));
+    const error = await outcomeOf(storage.copy({ from: 'incoming/a', to: 'b', head: from }));
+    if (code) expect(error.code).toBe(code);
+  });
+
+  it('keeps what is there under a hash, and is alarmed by one of another size', async () => {
+    const { storage, asked } = await storeWith(length(3), length(4), { status: 404 }, copied, newHead);
+    const copy = { from: 'incoming/a', to: 't1/a', head: from, contentType: 'video/mp4' };
+    await storage.writeCopy(copy);
+    expect((await outcomeOf(storage.writeCopy(copy))).message).toBe(
+      'Object store: t1/a is there with 4 bytes instead of 3',
+    );
+    await storage.writeCopy(copy);
+    expect(asked.map(({ method }) => method)).toEqual(['HEAD', 'HEAD', 'HEAD', 'PUT', 'HEAD']);
+    expect(asked[3]!.headers).toMatchObject({
+      'content-type': 'video/mp4',
+      'x-amz-metadata-directive': 'REPLACE',
+    });
+  });
+});
+
+describe('writing a stream', () => {
+  async function* chunks(...sizes: number[]): AsyncGenerator<Uint8Array> {
+    for (const size of sizes) yield Buffer.alloc(size, 7);
+  }
+  const xml = (body: string): Answer => ({
+    status: 200,
+    headers: { 'content-type': 'application/xml', etag: '"part"' },
+    body,
+  });
+  const created = xml(
+    '<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>',
+  );
+  const done = xml('<CompleteMultipartUploadResult><ETag>"all"</ETag></CompleteMultipartUploadResult>');
+  const part = { status: 200, headers: { etag: '"part"' } };
+
+  it('sends what is short at once', async () => {
+    const { storage, asked } = await storeWith({ status: 200 });
+    await storage.writeStream('incoming/a', chunks(3, 4), 'video/mp4');
+    expect(asked.map(({ method, body }) => [method, body.length])).toEqual([['PUT', 7]]);
+  });
+
+  it('sends what is long in parts of 8 MiB, whatever it comes in', async () => {
+    const { storage, asked } = await storeWith(created, part, part, done);
+    await storage.writeStream('incoming/a', chunks(5_000_000, 5_000_000, 1), 'video/mp4');
+    expect(asked.map(({ method, body }) => [method, body.length]).slice(1, 3)).toEqual([
+      ['PUT', 8_388_608],
+      ['PUT', 1_611_393],
+    ]);
+    expect(asked[3]!.body).toContain('<PartNumber>2</PartNumber>');
+  });
+
+  it('leaves nothing of what breaks off, and says why', async () => {
+    async function* broken(): AsyncGenerator<Uint8Array> {
+      yield* chunks(9_000_000);
+      throw new Error('The line went dead');
+    }
+    const { storage, asked } = await storeWith(created, part, { status: 204 });
+    await expect(storage.writeStream('incoming/a', broken(), 'video/mp4')).rejects.toThrow(
+      'The line went dead',
+    );
+    expect(asked.at(-1)).toMatchObject({ method: 'DELETE' });
+    expect(asked.at(-1)!.url).toContain('uploadId=u1');
   });
 });
 
