@@ -32,7 +32,14 @@ beforeAll(async () => {
     [fixture.tenantId, appId, seal('platform_apps', 'client_secret', appId, 'app-secret')],
   );
 });
-afterAll(() => fixture.stop());
+/** Processes that are never heard of again, until the tests are over. */
+const lost: (() => void)[] = [];
+const ends: Promise<unknown>[] = [];
+afterAll(async () => {
+  for (const end of lost) end();
+  await Promise.all(ends);
+  await fixture.stop();
+});
 beforeEach(() => {
   nowMs = Date.UTC(2026, 10, 21, 12);
   provider = createRotatingProvider(now);
@@ -131,10 +138,10 @@ async function crashAfterAnswer(grantId: string): Promise<void> {
   const answered = new Promise<void>((resolve) => {
     provider.afterAnswer = () => {
       resolve();
-      return new Promise(() => {});
+      return new Promise((_resolve, reject) => lost.push(() => reject(new Error('Lost'))));
     };
   });
-  void refresh(grantId).catch(() => {});
+  ends.push(refresh(grantId).catch(() => {}));
   await answered;
   provider.afterAnswer = null;
 }

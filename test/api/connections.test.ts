@@ -239,6 +239,16 @@ describe('a state', () => {
     expect(provider.exchanges).toHaveLength(before);
   });
 
+  test('is not made where nobody could be sent back', async () => {
+    const without = await createApp({ returnUrls: [] });
+    const nowhere = await post('/connections', { platformAppId: without.id });
+    expect([nowhere.status, nowhere.body.code]).toEqual([422, 'unknown-return-url']);
+    const app = await createApp();
+    const returnTo = (address: string) => post('/connections', { platformAppId: app.id, returnUrl: address });
+    expect((await returnTo(`${returnUrl}&more`)).body.code).toBe('unknown-return-url');
+    expect((await returnTo(returnUrl)).status).toBe(201);
+  });
+
   test('that nobody was given leads nowhere', async () => {
     const app = await createApp();
     const answer = await callback(app.id, { state: 'made-up', code: 'x' });
@@ -392,6 +402,16 @@ describe('completing', () => {
     const body = { code: slow.code, accounts: ['urn:li:organization:slow'] };
     const reply = await post('/connections/complete', body, later);
     expect([reply.status, reply.body.code]).toEqual([409, 'connection-expired']);
+  });
+
+  test('is done once, also for two who come at the same time', async () => {
+    const app = await createApp();
+    const wanted = ['urn:li:organization:at-once'];
+    const { code } = await consent(app.id, [account(wanted[0]!)]);
+    const replies = await Promise.all(
+      [1, 2, 3].map(() => post('/connections/complete', { code, accounts: wanted })),
+    );
+    expect(replies.map(({ status }) => status).sort()).toEqual([200, 409, 409]);
   });
 
   test('lets whoever chose an unknown account choose again', async () => {
