@@ -44,7 +44,10 @@ export const openApp = (
   }),
 });
 
-/** The connector of a grant; `null` where a team brought the token, or where the platform has no connector here. */
+/**
+ * The connector of a grant; `null` where a team brought the token, or where the platform has none. A mode without platforms
+ * is a matter of configuration, and says nothing of the grant: that is thrown.
+ */
 export function connectorOf(
   { registry }: Pick<ActivityDependencies, 'registry'>,
   { grant, app, mode }: { grant: GrantRow; app: AppForCall | null; mode: 'live' | 'sandbox' },
@@ -53,7 +56,7 @@ export function connectorOf(
   try {
     return registry.connectorFor({ platform: grant.platform, mode });
   } catch (error) {
-    if (error instanceof RegistryError) return null;
+    if (error instanceof RegistryError && error.code === 'no-connector') return null;
     throw error;
   }
 }

@@ -21,7 +21,7 @@ export interface PlatformAppInput {
 }
 
 /** Where a platform sends people back to: each app has an address of its own. */
-const callbackOf = ({ dependencies }: RequestContext, appId: string): string =>
+export const callbackOf = ({ dependencies }: RequestContext, appId: string): string =>
   `${dependencies.settings.publicUrl}/api/v1/oauth/callback/${appId}`;
 
 /** Keeps a tenant's own application at a platform. May run twice. */

@@ -2,13 +2,14 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { Connector } from '../../adapters/platforms/connector.ts';
 import { RegistryError } from '../../adapters/platforms/registry.ts';
 import { insertOauthState } from '../../db/oauth-states.ts';
-import { findPlatformApp } from '../../db/platform-apps.ts';
+import { findPlatformApp, type PlatformAppRow } from '../../db/platform-apps.ts';
 import { systemDatabase } from '../../db/pool.ts';
 import { findTenant } from '../../db/tenants.ts';
 import type { Platform } from '../../domain/post.ts';
 import type { ApiDependencies } from '../ports.ts';
 import { notFound, Problem } from '../problems.ts';
 import type { RequestContext } from '../route.ts';
+import { callbackOf } from './platform-apps.ts';
 
 /** How long a person may take at the platform, and then again to choose. */
 export const connectWithinMs = 10 * 60_000;
@@ -35,7 +36,7 @@ export async function startConnection(
   const expiresAt = new Date(now.getTime() + connectWithinMs);
   await insertOauthState(database, {
     ...{ id, state_hash: hashOfSecret(state), app_id: app.id, subject: caller.subject },
-    ...{ redirect_uri: app.redirect_uri, return_url: chooseReturnUrl(app.return_urls, returnUrl) },
+    ...{ redirect_uri: app.redirect_uri, return_url: chooseReturnUrl(context, app, returnUrl) },
     verifier: connector.pkce === 'none' ? null : sealVerifier(dependencies, caller.tenantId, id, verifier),
     expires_at: expiresAt,
   });
@@ -70,9 +71,16 @@ export async function connectorOf(
 }
 
 /** Only an address that was registered before, compared byte by byte. */
-function chooseReturnUrl(known: readonly string[], wanted: string | undefined): string | null {
-  if (wanted === undefined) return known[0] ?? null;
-  if (known.includes(wanted)) return wanted;
+function chooseReturnUrl(
+  context: RequestContext,
+  { id, redirect_uri: redirectUri, return_urls: known }: PlatformAppRow,
+  wanted: string | undefined,
+): string | null {
+  if (wanted !== undefined && known.includes(wanted)) return wanted;
+  const chosen = known[0] ?? null;
+  const isOurs = redirectUri === callbackOf(context, id);
+  // Our own callback would have nowhere to send anybody.
+  if (wanted === undefined && (chosen !== null || !isOurs)) return chosen;
   throw refused('unknown-return-url', '/returnUrl', 'The app has no such return URL');
 }
 

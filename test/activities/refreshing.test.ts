@@ -5,6 +5,7 @@ import type { RefreshGrantInput, RefreshGrantResult } from '../../activities/con
 import type { ActivityDependencies } from '../../activities/dependencies.ts';
 import type { RunDirectory } from '../../activities/maintenance.ts';
 import { createTokenActivities } from '../../activities/token-sweeps.ts';
+import { RegistryError } from '../../adapters/platforms/registry.ts';
 import { createEnvelopes } from '../../adapters/secrets/envelope.ts';
 import { OutcomeError } from '../../domain/outcome.ts';
 import type { GrantState } from '../../domain/tokens.ts';
@@ -32,7 +33,14 @@ beforeAll(async () => {
     [fixture.tenantId, appId, seal('platform_apps', 'client_secret', appId, 'app-secret')],
   );
 });
-afterAll(() => fixture.stop());
+/** Processes that are never heard of again, until the tests are over. */
+const lost: (() => void)[] = [];
+const ends: Promise<unknown>[] = [];
+afterAll(async () => {
+  for (const end of lost) end();
+  await Promise.all(ends);
+  await fixture.stop();
+});
 beforeEach(() => {
   nowMs = Date.UTC(2026, 10, 21, 12);
   provider = createRotatingProvider(now);
@@ -131,10 +139,10 @@ async function crashAfterAnswer(grantId: string): Promise<void> {
   const answered = new Promise<void>((resolve) => {
     provider.afterAnswer = () => {
       resolve();
-      return new Promise(() => {});
+      return new Promise((_resolve, reject) => lost.push(() => reject(new Error('Lost'))));
     };
   });
-  void refresh(grantId).catch(() => {});
+  ends.push(refresh(grantId).catch(() => {}));
   await answered;
   provider.afterAnswer = null;
 }
@@ -186,6 +194,43 @@ test('has the row say that a call is about to be made, before it is made', async
   };
   await refresh(grantId);
   expect(seen).toMatchObject({ state: 'REFRESHING', lease_id: expect.any(String) });
+});
+
+test('saves what the platform gave when the database comes back, without asking the platform again', async () => {
+  const { grantId } = await insertGrant();
+  const pool = poolFor(fixture.database.workerUrl);
+  let isAway = false;
+  const flaky = new Proxy(pool, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name);
+      if (name === 'connect' && isAway) return () => Promise.reject(new Error('Connection terminated'));
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  provider.afterAnswer = async () => {
+    isAway = true;
+    setTimeout(() => {
+      isAway = false;
+    }, 1_200);
+  };
+  expect(await refresh(grantId, {}, activitiesOn(flaky))).toEqual({ kind: 'refreshed' });
+  await pool.end();
+  expect(provider.refreshes).toHaveLength(1);
+  expect(provider.isAlive(await openRefresh(grantId))).toBe(true);
+});
+
+test('says nothing of a grant whose platforms are not configured', async () => {
+  const { grantId, profileId } = await insertGrant();
+  const activities = createTokenActivities({
+    ...{ pool: fixture.workerPool, envelopes, runs, clock: { now: async () => now() } },
+    registry: {
+      connectorFor: () => {
+        throw new RegistryError('no-sandbox', 'No sandbox address is configured');
+      },
+    },
+  } as unknown as ActivityDependencies);
+  await expect(refresh(grantId, {}, activities)).rejects.toMatchObject({ code: 'no-sandbox' });
+  expect([await healthOf(profileId), (await rowOf(grantId)).state]).toEqual(['active', 'ACTIVE']);
 });
 
 describe('after a crash between the answer and its saving', () => {

@@ -179,6 +179,70 @@ describe('platform apps', () => {
   });
 });
 
+describe('who may', () => {
+  const nobody = randomUUID();
+  const changes: [string, string][] = [
+    ['POST', '/platform-apps'],
+    ['PUT', `/platform-apps/${nobody}`],
+    ['DELETE', `/platform-apps/${nobody}`],
+    ['POST', '/connections'],
+    ['GET', `/connections/${nobody}`],
+    ['POST', '/connections/complete'],
+    ['POST', '/profiles/connect'],
+    ['POST', `/profiles/${nobody}/disconnect`],
+    ['GET', `/profiles/${nobody}/token-events`],
+  ];
+  test.each(changes)('%s %s is for admins', async (method, path) => {
+    for (const name of ['author', 'manager', 'designer', 'viewer'] as const) {
+      const send = as(tenant.tokens[name], method === 'GET' ? {} : { body: {} });
+      const reply = await api.send(method, `/api/v1${path}`, send);
+      expect([name, reply.status, reply.body.code]).toEqual([name, 403, 'forbidden']);
+    }
+  });
+
+  test("nobody reaches another tenant's apps, connections and profiles", async () => {
+    const app = await createApp();
+    const { id, code } = await consent(app.id, [account('urn:li:organization:mine')]);
+    const stranger = (await createTestTenant(api)).tokens.admin;
+    const headers = { 'If-Match': '"1"' };
+    const attempts: [string, string, Send][] = [
+      ['GET', `/platform-apps/${app.id}`, {}],
+      ['PUT', `/platform-apps/${app.id}`, { headers, body: { name: 'x', clientId: 'x' } }],
+      ['DELETE', `/platform-apps/${app.id}`, { headers }],
+      ['GET', `/connections/${id}`, {}],
+      ['POST', '/connections/complete', { body: { code, accounts: ['urn:li:organization:mine'] } }],
+      ['POST', `/profiles/${tenant.linkedinId}/disconnect`, { body: {} }],
+      ['GET', `/profiles/${tenant.linkedinId}/token-events`, {}],
+    ];
+    for (const [method, path, more] of attempts) {
+      const reply = await api.send(method, `/api/v1${path}`, as(stranger, more));
+      expect([method, path, reply.status]).toEqual([method, path, 404]);
+    }
+    const begun = await post('/connections', { platformAppId: app.id }, stranger);
+    expect(begun.body.code).toBe('unknown-platform-app');
+    expect(
+      (await post('/connections/complete', { code, accounts: ['urn:li:organization:mine'] })).status,
+    ).toBe(200);
+  });
+
+  test('a member limited to profiles connects no others', async () => {
+    const app = await createApp();
+    const root = await signToken({ subject: 'root', role: 'super_admin' });
+    await api.send('POST', '/api/v1/members', {
+      token: root,
+      headers: { 'Gatepost-Tenant': tenant.id },
+      body: { subject: 'limited', name: 'L', role: 'tenant_admin', profileIds: [tenant.linkedinId] },
+    });
+    const limited = await signToken({ subject: 'limited', tenant: tenant.id, role: 'tenant_admin' });
+    provider.accounts.push(account('urn:li:organization:not-theirs'));
+    const { state } = await start(app.id, limited);
+    const { to } = await callback(app.id, { state, code: provider.grantCode() });
+    const body = { code: to!.searchParams.get('code'), accounts: ['urn:li:organization:not-theirs'] };
+    expect((await post('/connections/complete', body, limited)).body.code).toBe('forbidden');
+    expect(await profileOf('urn:li:organization:not-theirs')).toBeUndefined();
+  });
+});
+
 describe('a state', () => {
   test('is random, kept as a hash alone, for ten minutes, with an enveloped PKCE verifier that fits its challenge', async () => {
     const app = await createApp({ scopes: ['post.write'] });
@@ -237,6 +301,16 @@ describe('a state', () => {
     expect(errorOf(await callback(another.id, { state, code: provider.grantCode() }))).toBe('denied');
     expect(errorOf(await callback(mine.id, { state, code: provider.grantCode() }))).toBe('used');
     expect(provider.exchanges).toHaveLength(before);
+  });
+
+  test('is not made where nobody could be sent back', async () => {
+    const without = await createApp({ returnUrls: [] });
+    const nowhere = await post('/connections', { platformAppId: without.id });
+    expect([nowhere.status, nowhere.body.code]).toEqual([422, 'unknown-return-url']);
+    const app = await createApp();
+    const returnTo = (address: string) => post('/connections', { platformAppId: app.id, returnUrl: address });
+    expect((await returnTo(`${returnUrl}&more`)).body.code).toBe('unknown-return-url');
+    expect((await returnTo(returnUrl)).status).toBe(201);
   });
 
   test('that nobody was given leads nowhere', async () => {
@@ -392,6 +466,16 @@ describe('completing', () => {
     const body = { code: slow.code, accounts: ['urn:li:organization:slow'] };
     const reply = await post('/connections/complete', body, later);
     expect([reply.status, reply.body.code]).toEqual([409, 'connection-expired']);
+  });
+
+  test('is done once, also for two who come at the same time', async () => {
+    const app = await createApp();
+    const wanted = ['urn:li:organization:at-once'];
+    const { code } = await consent(app.id, [account(wanted[0]!)]);
+    const replies = await Promise.all(
+      [1, 2, 3].map(() => post('/connections/complete', { code, accounts: wanted })),
+    );
+    expect(replies.map(({ status }) => status).sort()).toEqual([200, 409, 409]);
   });
 
   test('lets whoever chose an unknown account choose again', async () => {

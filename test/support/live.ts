@@ -13,6 +13,7 @@ import pg from 'pg';
 import { createEnvelopes } from '../../adapters/secrets/envelope.ts';
 import { createPayloadCodec } from '../../adapters/secrets/payload-codec.ts';
 import { parseKeyring } from '../../cli/config.ts';
+import { wantedSchedules } from '../../cli/schedules.ts';
 import { type ManagedProcess, startProcess } from '../../cli/stack/managed-process.ts';
 import { payloadKeys } from '../../cli/wiring.ts';
 import type { AccountKind, Gate, Platform, Role } from '../../domain/post.ts';
@@ -22,7 +23,7 @@ import { type Sandbox, startSandbox } from '../../sandbox/server.ts';
 import { createSender, type Reply, type Sender } from '../../testing/http.ts';
 import { createControl, readLedger } from '../../testing/platforms.ts';
 import { connectAccount } from '../../testing/profiles.ts';
-import { maintenanceScheduleId, postWorkflowId } from '../../workflows/ids.ts';
+import { postWorkflowId } from '../../workflows/ids.ts';
 import { stateQuery } from '../../workflows/messages.ts';
 import { startTestDatabase, type TestDatabase } from './database.ts';
 import { testEndpoints } from './endpoints.ts';
@@ -145,12 +146,13 @@ export async function startLive(options: LiveOptions = {}): Promise<Live> {
     const connection = await Connection.connect({ address: endpoints.temporalAddress });
     const temporal = new Client({ connection, namespace });
     stops.push(() => connection.close());
-    stops.push(() =>
-      temporal.schedule
-        .getHandle(maintenanceScheduleId)
-        .delete()
-        .catch(() => {}),
-    );
+    for (const { scheduleId } of wantedSchedules(60))
+      stops.push(() =>
+        temporal.schedule
+          .getHandle(scheduleId)
+          .delete()
+          .catch(() => {}),
+      );
     const pool = new pg.Pool({ connectionString: database.superuserUrl, max: 2 });
     pool.on('error', () => {});
     stops.push(() => pool.end());
