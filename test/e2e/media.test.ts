@@ -13,6 +13,7 @@ import {
   submitText,
   uploadPicture,
   waitForStatus,
+  within,
 } from '../support/live.ts';
 
 let live: Live;
@@ -93,6 +94,23 @@ test('a text file by the name of a picture is refused by what it holds, and no p
   });
   expect([refused.status, refused.body.code]).toEqual([422, 'invalid-post']);
   expect(refused.body.errors[0]).toMatchObject({ path: '/media/0/mediaId', code: 'media-not-ready' });
+});
+
+test('a file is fetched from nowhere within', async () => {
+  // The names and ports of what this very test runs on.
+  for (const url of ['https://localhost/', 'https://localhost:443/a.jpg']) {
+    const asked = expectStatus(await tenant.designer.send('POST', '/media/import', { body: { url } }), 202);
+    const medium = await within(20_000, 'a decision', async () => {
+      const { body } = await tenant.viewer.send('GET', `/media/${asked.body.id}`);
+      return body.state !== 'pending' && body;
+    });
+    expect([medium.state, medium.refusal.code]).toEqual(['refused', 'address-refused']);
+    expect(medium.refusal.message).not.toMatch(/127\.0|::1/);
+  }
+  const { port } = new URL(live.endpoints.superuserUrl);
+  const body = { url: `https://files.example:${port}/` };
+  const refused = await tenant.designer.send('POST', '/media/import', { body });
+  expect([refused.status, refused.body.code]).toEqual([422, 'address-refused']);
 });
 
 test('a file too large to be taken is refused before anything is uploaded', async () => {

@@ -31,6 +31,8 @@ let tenant: LiveTenant;
 let profiles: ConnectedProfile[];
 /** The post with the failures that leave words behind. */
 let failedId: string;
+/** What an address that media are fetched from may hold. */
+const addressSecret = `address/${randomUUID()}`;
 const words = `Words of nobody else ${randomUUID()}`;
 
 beforeAll(async () => {
@@ -85,11 +87,21 @@ async function playEverything(): Promise<void> {
   await approve(reviewer, carouselId, 'content', 'design', 'publish');
   expectStatus(await schedule(author, carouselId, inSeconds(2)), 200);
 
+  const url = `https://localhost/film.mp4?signature=${addressSecret}`;
+  const { body: imported } = expectStatus(
+    await designer.send('POST', '/media/import', { body: { url } }),
+    202,
+  );
+
   await provokeRefusals(second);
   for (const { mediaId } of uploads) await viewer.send('GET', `/media/${mediaId}`);
   for (const path of ['/profiles', '/media', '/members', '/posts', '/me', '/tenant'])
     expectStatus(await viewer.send('GET', path), 200);
   await waitForStatus(viewer, carouselId, 'PUBLISHED', 60_000);
+  await within(20_000, 'a decision about the import', async () => {
+    const { body } = await viewer.send('GET', `/media/${imported.id}`);
+    return body.refusal?.code === 'address-refused';
+  });
   // The one that was reset is looked for, not found, and sent again.
   await waitForStatus(viewer, failedId, 'PARTIALLY_PUBLISHED', 90_000);
   // The one whose token is not taken waits for a person.
@@ -179,6 +191,7 @@ function secretsOfTheRun(): Secret[] {
       name: `token of ${externalId}`,
       value: Buffer.from(token),
     })),
+    { name: 'the address of an import', value: Buffer.from(addressSecret) },
     ...Object.entries(live.secrets).map(([name, value]) => ({ name, value })),
     ...[...new Set(signatures)].map((signature) => ({
       name: 'a presigned signature',
