@@ -378,7 +378,11 @@ describe('files that are not what they should be', () => {
       'media/really-a-png.jpg',
       'media/really-a-png.jpg: is image/png, its name says image/jpeg',
     ],
-    ['no picture', 'media/text.jpg', 'media/text.jpg: The bytes are no JPEG, PNG, GIF, WebP, MP4 or QuickTime video'],
+    [
+      'no picture',
+      'media/text.jpg',
+      'media/text.jpg: The bytes are no JPEG, PNG, GIF, WebP, MP4 or QuickTime video',
+    ],
     ['a picture cut off', 'media/cut.jpg', 'media/cut.jpg: The picture cannot be decoded'],
     ['an unknown ending', 'brand.md', 'brand.md: must end in .jpg, .jpeg, .png, .gif, .webp, .mp4'],
     [
