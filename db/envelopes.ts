@@ -17,7 +17,13 @@ const byTarget = { key: ['target_id', 'revision_id'], rowIdOf: (targetId: string
 /** Every column that holds envelopes: what a change of keys must reach. A test compares it with the catalogue. */
 export const envelopeColumns: readonly EnvelopeColumn[] = [
   { table: 'tenant_keys', column: 'wrapped_key', key: ['id'] },
+  { table: 'platform_apps', column: 'client_secret', key: ['id'] },
+  { table: 'oauth_states', column: 'verifier', key: ['id'] },
+  { table: 'connections', column: 'tokens', key: ['id'] },
+  { table: 'connections', column: 'page_tokens', key: ['id'] },
   { table: 'grants', column: 'access_token', key: ['id'] },
+  { table: 'grants', column: 'refresh_token', key: ['id'] },
+  { table: 'profiles', column: 'access_token', key: ['id'] },
   { table: 'media', column: 'source_url', key: ['id'] },
   { table: 'preparations', column: 'secret', ...byTarget },
   { table: 'preparations', column: 'progress', ...byTarget },

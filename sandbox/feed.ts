@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type Response, Router } from 'express';
 import type { SandboxContext } from './context.ts';
 import { describePost, type LedgerEntry } from './ledger.ts';
-import { sniffContentType } from './media.ts';
+import { contentTypeOf } from './media.ts';
 import { type Platform, platforms, sandboxPlatforms } from './platforms/index.ts';
 
 const maxCards = 100;
@@ -43,18 +43,19 @@ export function createFeed(context: SandboxContext): Router {
   });
 
   feed.get('/media/:sha256', async (request, response) => {
-    const bytes = await context.media.read(request.params.sha256);
-    if (!bytes) {
+    const path = await context.media.find(request.params.sha256);
+    if (!path) {
       response.status(404).end();
       return;
     }
     response.set({
-      'content-type': sniffContentType(bytes) ?? 'application/octet-stream',
+      'content-type': await contentTypeOf(path),
       'content-security-policy': "default-src 'none'; sandbox",
       'x-content-type-options': 'nosniff',
       'cache-control': 'private, max-age=31536000, immutable',
     });
-    response.send(bytes);
+    // In parts where a player asks for them.
+    response.sendFile(path, { dotfiles: 'allow', cacheControl: false, lastModified: false });
   });
   /** Where the platforms' permalinks lead. */
   feed.get('/{*path}', (request, response, next) => {
@@ -86,7 +87,7 @@ function sendPage(response: Response, page: { title: string; body: string; refre
   const nonce = randomBytes(16).toString('base64');
   response.set({
     'content-type': 'text/html; charset=utf-8',
-    'content-security-policy': `default-src 'none'; img-src 'self'; style-src 'nonce-${nonce}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+    'content-security-policy': `default-src 'none'; img-src 'self'; media-src 'self'; style-src 'nonce-${nonce}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
     'x-content-type-options': 'nosniff',
     'referrer-policy': 'no-referrer',
     'cache-control': 'no-store',
@@ -126,13 +127,13 @@ function renderEmpty(platform: Platform | undefined): string {
 }
 
 function renderCard(entry: LedgerEntry): string {
-  const pictures = entry.media.map(
-    ({ sha256 }, index) =>
-      `<img src="/media/${escapeHtml(sha256)}" alt="${escapeHtml(entry.altTexts[index] ?? '')}" loading="lazy">`,
-  );
+  const pictures = entry.media.map((medium, index) => renderMedium(medium, entry.altTexts[index] ?? ''));
   const facts: [string, string][] = [
     ['Received', `<time datetime="${escapeHtml(entry.receivedAt)}">${escapeHtml(entry.receivedAt)}</time>`],
     ...(entry.removedAt ? [['Removed', escapeHtml(entry.removedAt)] as [string, string]] : []),
+    ...(entry.parentId
+      ? [['Answers', `<code>${escapeHtml(entry.parentId)}</code>`] as [string, string]]
+      : []),
     ['Public id', `<code>${escapeHtml(entry.publicId)}</code>`],
     ['Permalink', `<code>${escapeHtml(entry.permalink)}</code>`],
     [
@@ -143,9 +144,17 @@ function renderCard(entry: LedgerEntry): string {
   return `<article${entry.removedAt ? ' class="removed"' : ''}>
 <h2><span class="platform">${sandboxPlatforms[entry.platform].name}</span> ${escapeHtml(entry.accountName)}</h2>
 ${pictures.length > 0 ? `<div class="pictures">${pictures.join('')}</div>` : ''}
+${entry.title ? `<h3 dir="auto">${escapeHtml(entry.title)}</h3>` : ''}
 ${entry.text === '' ? '' : `<p class="copy" dir="auto">${escapeHtml(entry.text)}</p>`}
 <dl>${facts.map(([term, value]) => `<div><dt>${term}</dt><dd>${value}</dd></div>`).join('')}</dl>
 </article>`;
+}
+
+export function renderMedium({ sha256, contentType }: LedgerEntry['media'][number], altText: string): string {
+  const address = `/media/${escapeHtml(sha256)}`;
+  return contentType.startsWith('video/')
+    ? `<video src="${address}" controls preload="metadata"></video>`
+    : `<img src="${address}" alt="${escapeHtml(altText)}" loading="lazy">`;
 }
 
 export function escapeHtml(text: string): string {
@@ -169,7 +178,8 @@ a { color: var(--link); }
 h1 { margin: 0; font-size: 1.4rem; }
 h1 a { color: inherit; text-decoration: none; }
 h2 { margin: 0 0 .75rem; font-size: 1.05rem; }
-nav { display: flex; gap: 1rem; margin: 0 0 1rem; }
+h3 { margin: .75rem 0 0; font-size: 1rem; overflow-wrap: anywhere; }
+nav { display: flex; flex-wrap: wrap; gap: .25rem 1rem; margin: 0 0 1rem; }
 nav [aria-current] { color: inherit; font-weight: 600; text-decoration: none; }
 .quiet, dl { color: var(--quiet); font-size: .875rem; }
 .empty { padding: 3rem 1rem; border: 1px dashed var(--line); border-radius: .5rem; text-align: center; color: var(--quiet); }
@@ -177,7 +187,7 @@ article { margin: 0 0 1rem; padding: 1rem; background: var(--card); border: 1px 
 article.removed { opacity: .6; }
 .platform { padding: .1rem .45rem; border: 1px solid var(--line); border-radius: .25rem; font-size: .8rem; font-weight: 500; }
 .pictures { display: flex; gap: .5rem; overflow-x: auto; }
-.pictures img { max-width: 100%; max-height: 22rem; border-radius: .25rem; }
+.pictures img, .pictures video { max-width: 100%; max-height: 22rem; border-radius: .25rem; }
 .pictures img:not(:only-child) { max-height: 14rem; }
 .copy { margin: .75rem 0; white-space: pre-wrap; overflow-wrap: anywhere; }
 dl { margin: 0; }

@@ -23,6 +23,8 @@ export interface MediaStore {
   /** Keeps the bytes; they are on the disk when it resolves. */
   put(bytes: Buffer, contentType: string): Promise<StoredMedia>;
   read(sha256: string): Promise<Buffer | undefined>;
+  /** Where the bytes are; undefined where there are none. */
+  find(sha256: string): Promise<string | undefined>;
   /** A file that arrives in parts, by a name that is its own; what is there already stays. */
   upload(name: string): MediaUpload;
   clear(): Promise<void>;
@@ -56,6 +58,11 @@ export async function openMedia(directory: string): Promise<MediaStore> {
     async read(sha256) {
       if (!/^[0-9a-f]{64}$/.test(sha256)) return undefined;
       return readFile(join(directory, sha256)).catch(noFile(undefined));
+    },
+    find: async (sha256) => {
+      if (!/^[0-9a-f]{64}$/.test(sha256)) return undefined;
+      const path = join(directory, sha256);
+      return stat(path).then(() => path, noFile(undefined));
     },
     upload(name) {
       const path = join(directory, `.upload-${sha256Of(name)}`);
@@ -102,6 +109,18 @@ export async function probeImage(bytes: Buffer): Promise<ImageFacts | undefined>
     return { contentType, width: autoOrient.width, height: autoOrient.height, frames: pages ?? 1 };
   } catch {
     return undefined;
+  }
+}
+
+/** What a file is by its first bytes; a picture, a video, or something that is not to be shown. */
+export async function contentTypeOf(path: string): Promise<string> {
+  const file = await open(path);
+  try {
+    const { buffer } = await file.read(Buffer.alloc(16), 0, 16, 0);
+    const isVideo = buffer.subarray(4, 8).toString('latin1') === 'ftyp';
+    return sniffContentType(buffer) ?? (isVideo ? 'video/mp4' : 'application/octet-stream');
+  } finally {
+    await file.close();
   }
 }
 

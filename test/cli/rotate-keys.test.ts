@@ -67,18 +67,29 @@ const write = (cell: Cell, envelopes = oldFirst): Promise<unknown> =>
 async function fillTenant(tenant: { tenantId: string; memberId: string }, count: number): Promise<Cell[]> {
   const { superuser } = fixture;
   const { tenantId, memberId } = tenant;
-  const profileId = randomUUID();
   const grantIds = Array.from({ length: count }, () => randomUUID());
+  const profileId = grantIds[0]!;
   const rows = `unnest($2::uuid[]) id`;
   const insert = (text: string, values: unknown[] = []) =>
     superuser.query(text, [tenantId, grantIds, ...values]);
   await insert(
     `insert into grants (tenant_id, id, platform, access_token) select $1, id, 'linkedin', '' from ${rows}`,
   );
-  await superuser.query(
+  await insert(
     `insert into profiles (tenant_id, id, grant_id, platform, account_kind, external_id, name)
-     values ($1, $2, $3, 'linkedin', 'organization', $4, 'Acme')`,
-    [tenantId, profileId, grantIds[0], profileId],
+     select $1, id, id, 'linkedin', 'organization', id::text, 'Acme' from ${rows}`,
+  );
+  await insert(
+    `insert into platform_apps (tenant_id, id, platform, name, client_id, client_secret, redirect_uri)
+     select $1, id, 'linkedin', id::text, id::text, '', 'https://a.test/' || id from ${rows}`,
+  );
+  await insert(
+    `insert into oauth_states (tenant_id, id, state_hash, app_id, subject, redirect_uri, expires_at)
+     select $1, id, sha256(id::text::bytea), id, 'ada', 'https://a.test', now() from ${rows}`,
+  );
+  await insert(
+    `insert into connections (tenant_id, id, app_id, platform, subject, code_hash, accounts, expires_at)
+     select $1, id, id, 'linkedin', 'ada', sha256(id::text::bytea), '[]', now() from ${rows}`,
   );
   await insert(
     `insert into media (tenant_id, id, file_name, upload_key, created_by, source_url)
@@ -145,7 +156,7 @@ test('the list names every column that may hold envelopes, with the key of its r
        where i.indrelid = c.oid and i.indisprimary and k.attrelid = c.oid) as key
      from pg_class c join pg_attribute a on a.attrelid = c.oid
      where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.atttypid = 'bytea'::regtype
-       and a.attnum > 0 and not a.attisdropped`,
+       and a.attnum > 0 and not a.attisdropped and a.attname not in ('state_hash', 'code_hash')`,
   );
   const listed = envelopeColumns.map(({ table, column, key }) => ({
     ...{ table, column },

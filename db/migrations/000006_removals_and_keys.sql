@@ -32,3 +32,8 @@ alter table outbox drop constraint outbox_kind_check;
 alter table outbox add constraint outbox_kind_check check (
   (kind = 'start-post' and post_id is not null)
   or (kind in ('poke-posts', 'import-media', 'remove-publications') and post_id is null));
+
+-- What a change of keys must reach of connections.
+grant update (client_secret) on platform_apps to gatepost_worker;
+grant update (verifier) on oauth_states to gatepost_worker;
+grant update (access_token) on profiles to gatepost_worker;
