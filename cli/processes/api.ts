@@ -82,7 +82,7 @@ export async function startApi(config: ApiConfig): Promise<RunningApi> {
 
 /** Where the interface listens: right for one machine, where nothing stands in front of it. */
 const addressOf = ({ GATEPOST_API_HOST, GATEPOST_API_PORT }: ApiConfig): string =>
-  `http://${GATEPOST_API_HOST}:${GATEPOST_API_PORT}`;
+  `http://${GATEPOST_API_HOST === '0.0.0.0' ? 'localhost' : GATEPOST_API_HOST}:${GATEPOST_API_PORT}`;
 
 function listen(app: (...parameters: never[]) => unknown, config: ApiConfig): Promise<Server> {
   return new Promise((resolve, reject) => {
