@@ -63,6 +63,7 @@ export function createRedditConnector(options: AdapterOptions): Connector {
     requiredScopes,
     pkce: 'none',
     renewal: 'refresh-token',
+    keepsRefreshToken: true,
     authorizeUrl: ({ app, redirectUri, state, scopes }) => {
       const query = new URLSearchParams({
         client_id: app.clientId,

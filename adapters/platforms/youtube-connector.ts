@@ -30,6 +30,7 @@ export function createYouTubeConnector(options: AdapterOptions): Connector {
     requiredScopes,
     pkce: 'S256',
     renewal: 'refresh-token',
+    keepsRefreshToken: true,
     authorizeUrl: ({ app, redirectUri, state, scopes, codeChallenge }) => {
       const query = new URLSearchParams({
         client_id: app.clientId,

@@ -241,7 +241,7 @@ describe('the feed', () => {
     expect(page).toContain('&lt;b&gt;Ada&lt;/b&gt;');
     expect(page).not.toMatch(/<script|<img src=x|<b>/);
     expect(response.headers.get('content-security-policy')).toMatch(
-      /default-src 'none'; img-src 'self'; style-src 'nonce-/,
+      /default-src 'none'; img-src 'self'; media-src 'self'; style-src 'nonce-/,
     );
   });
 });
