@@ -7,7 +7,7 @@ import { insertPostEvent } from './timeline.ts';
 
 export type RemovalRow = Selectable<RemovalsTable>;
 
-/** What stands in public of a post: the newest publication of each target and part, those below a post first. */
+/** What stands in public of a post and has not been taken down, what is below a post first. */
 export const listPublic = (database: TenantExecutor, postId: string): Promise<PublicationRow[]> =>
   database
     .selectFrom('publications')
@@ -16,6 +16,9 @@ export const listPublic = (database: TenantExecutor, postId: string): Promise<Pu
     .where('state', '=', 'PUBLISHED')
     .where('public_id', 'is not', null)
     .where('public_id', '!=', '')
+    .where(
+      sql<boolean>`not exists (select from removals r where r.publication_id = publications.id and r.state = 'REMOVED')`,
+    )
     .orderBy('target_id')
     .orderBy('part', 'desc')
     .execute();

@@ -31,9 +31,11 @@ export type FaultKind = (typeof faultKinds)[number];
 const processingKinds = ['slow-container', 'slow-upload-processing', 'failed-processing'] as const;
 const isProcessing = (kind: FaultKind): boolean => processingKinds.some((one) => one === kind);
 
-/** The calls that a fault of processing goes with, on every platform. */
-const processingOperations = (kind: FaultKind): string[] =>
-  platforms.flatMap((platform) => sandboxPlatforms[platform].processing[kind] ?? []);
+/** The calls of an operation's own platform that a fault of processing goes with. */
+function processingOperations(kind: FaultKind, operation: string): readonly string[] {
+  const platform = platforms.find((name) => operation.startsWith(`${name}.`));
+  return (platform && sandboxPlatforms[platform].processing[kind]) ?? [];
+}
 
 const kindsWithTime: FaultKind[] = ['delay', 'slow-container', 'slow-upload-processing'];
 
@@ -64,9 +66,10 @@ export const faultInputSchema = z
     if (platform && !operation.startsWith(`${platform}.`)) {
       context.addIssue(`${operation} is no operation of ${platform}`);
     }
-    const allowed = processingOperations(kind);
+    const allowed = processingOperations(kind, operation);
     if (isProcessing(kind) && !allowed.includes(operation)) {
-      context.addIssue(`${kind} goes with ${allowed.join(' or ')}, not with ${operation}`);
+      const fit = allowed.join(' or ') || 'no call of this platform';
+      context.addIssue(`${kind} goes with ${fit}, not with ${operation}`);
     }
     if (kindsWithTime.includes(kind) && ms === undefined) context.addIssue(`${kind} needs ms`);
   });

@@ -14,7 +14,7 @@ const textRule = z
     maxLength: z.int(),
     counting: z.enum(textCountings).openapi({
       description:
-        '`utf-16` code units, `utf-8` bytes, `graphemes`, or as X (`x`) and Threads (`threads`) count for themselves',
+        '`utf-16` code units, `utf-8` bytes, `graphemes`, or as X (`x`), Threads (`threads`) and Mastodon (`mastodon`) count',
     }),
     isRequired: z.boolean(),
     maxHashtags: orNone(z.int()),
@@ -97,6 +97,10 @@ export const platformSchema = z
     platform: z.enum(platforms),
     name: z.string().openapi({ description: 'As its people write it' }),
     accountKinds: z.array(z.enum(accountKinds)).readonly(),
+    accountIds: z
+      .record(z.string(), z.object({ pattern: z.string(), example: z.string() }))
+      .readonly()
+      .openapi({ description: "What the platform's id of an account looks like, by its kind" }),
     types: z.object(
       Object.fromEntries(postTypes.map((type) => [type, typeRule])) as Record<
         (typeof postTypes)[number],

@@ -21,7 +21,8 @@ import type { Change } from '../../domain/change.ts';
 import type { Command, CommandAnswer } from '../../domain/commands.ts';
 import { applyConditions } from '../../domain/conditions.ts';
 import { evaluate } from '../../domain/lifecycle.ts';
-import type { Role } from '../../domain/post.ts';
+import { accountIdRule } from '../../domain/platform-rules.ts';
+import type { AccountKind, Platform, Role } from '../../domain/post.ts';
 import { newPostState, type PostState, type TargetPhase } from '../../domain/post-state.ts';
 import { applyCommand, openPost } from '../../domain/reducer.ts';
 import type { ImportMediaInput, PokeInput, RemovalInput } from '../../workflows/messages.ts';
@@ -335,11 +336,11 @@ export async function createTestTenant(api: TestApi): Promise<TestTenant> {
     memberIds[name] = member.body.id;
     tokens[name] = await signToken({ subject: name, tenant: tenantId, role });
   }
-  const connect = async (platform: string, accountKind: string) => {
+  const connect = async (platform: Platform, accountKind: AccountKind) => {
     const body = {
       platform,
       accountKind,
-      externalId: `${platform}-1`,
+      externalId: accountIdRule(platform, accountKind).example,
       name: platform,
       accessToken: 'secret',
     };

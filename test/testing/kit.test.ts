@@ -149,7 +149,7 @@ test('knows the faults of the platforms by type, and says what goes with what', 
   // @ts-expect-error: no such kind
   const unknown = gatepost.platforms.fail('linkedin.posts.create', 'explode');
   await expect(unknown).rejects.toThrow('answered POST /faults with 400');
-  const unfit = gatepost.platforms.fail('linkedin.posts.create', 'slow-container', { ms: 100 });
+  const unfit = gatepost.platforms.fail('instagram.media_publish', 'slow-container', { ms: 100 });
   await expect(unfit).rejects.toThrow('slow-container goes with instagram.media.create');
 });
 
