@@ -36,6 +36,7 @@ import type {
   Receipt,
   Remover,
 } from './publisher.ts';
+import { assertSupported } from './supported.ts';
 
 // Endpoints
 
@@ -181,7 +182,7 @@ async function waitForVideo(
 function createPreparer(graph: Graph): Preparer {
   return {
     prepare: async (account, content, media, context) => {
-      assertSupported(content);
+      assertCarries(content);
       const [item] = content.media;
       switch (content.type) {
         case 'TEXT_ONLY':
@@ -291,7 +292,7 @@ interface Commit {
 
 /** The one public call of each type. Refuses, before anything is sent, what the prepared handle does not cover. */
 function mapCommit(content: PublicContent, handle: PreparedHandle | null): Commit {
-  assertSupported(content);
+  assertCarries(content);
   switch (content.type) {
     case 'TEXT_ONLY':
     case 'SINGLE_IMAGE':
@@ -366,21 +367,9 @@ function mapStory(content: PublicContent, handle: PreparedHandle | null): Commit
   return { edge: 'photo_stories', body: { photo_id: photoId }, what, publicIdOf };
 }
 
-const mediaCounts: Readonly<Record<PublicContent['type'], readonly [number, number]>> = {
-  TEXT_ONLY: [0, 0],
-  SINGLE_IMAGE: [1, 1],
-  CAROUSEL: [2, 10],
-  VIDEO: [1, 1],
-  STORY: [1, 1],
-  REEL: [1, 1],
-};
-
-function assertSupported({ type, media }: PublicContent): void {
-  const [min, max] = mediaCounts[type];
-  if (media.length < min || media.length > max) {
-    const message = `Facebook ${type} cannot carry ${media.length} pictures or videos`;
-    throw new OutcomeError('rejected', message, { sent: false });
-  }
+function assertCarries(content: PublicContent): void {
+  assertSupported('facebook', content);
+  const { type, media } = content;
   const wantsVideo = type === 'VIDEO' || type === 'REEL';
   if (type !== 'STORY' && media.some((item) => isVideo(item) !== wantsVideo)) {
     const message = `Facebook ${type} takes ${wantsVideo ? 'a video' : 'pictures'} alone`;

@@ -1,6 +1,5 @@
 import { OutcomeError } from '../../domain/outcome.ts';
 import type { OptionValue, TargetOptions } from '../../domain/platform-rules.ts';
-import type { PostType } from '../../domain/post.ts';
 import type { ConnectableAccount, Connector } from './connector.ts';
 import {
   type ContainerStatus,
@@ -43,6 +42,7 @@ import type {
   QuotaReader,
   Replier,
 } from './publisher.ts';
+import { assertSupported } from './supported.ts';
 
 // Endpoints
 
@@ -158,7 +158,7 @@ interface Preparation extends UploadSettings {
 function createPreparer(graph: Graph, settings: UploadSettings): Preparer {
   return {
     prepare: async (account, content, media, context) => {
-      assertSupported(content);
+      assertSupported('instagram', content);
       const expiresAt = new Date(graph.now().getTime() + containerLifeMs).toISOString();
       let kept = context.upload.kept ?? {};
       const keep: Preparation['keep'] = async (progress) => {
@@ -416,29 +416,6 @@ function mapPage(page: FacebookPage): readonly ConnectableAccount[] {
 }
 
 // Pure mappers
-
-const mediaCounts: Partial<Record<PostType, readonly [number, number]>> = {
-  SINGLE_IMAGE: [1, 1],
-  CAROUSEL: [2, 10],
-  VIDEO: [1, 1],
-  STORY: [1, 1],
-  REEL: [1, 1],
-};
-
-function assertSupported(content: PublicContent): void {
-  const counts = mediaCounts[content.type];
-  if (!counts) {
-    throw new OutcomeError('rejected', `Instagram posts of type ${content.type} are not supported`, {
-      sent: false,
-    });
-  }
-  const count = content.media.length;
-  if (count < counts[0] || count > counts[1]) {
-    throw new OutcomeError('rejected', `Instagram ${content.type} cannot carry ${count} pieces of media`, {
-      sent: false,
-    });
-  }
-}
 
 const isVideo = ({ contentType }: Pick<MediaItem, 'contentType'>): boolean =>
   contentType.startsWith('video/');

@@ -1,5 +1,5 @@
 import { OutcomeError } from '../../domain/outcome.ts';
-import type { AccountKind, PostType } from '../../domain/post.ts';
+import type { AccountKind } from '../../domain/post.ts';
 import { comparable } from './comparable.ts';
 import type { AdapterOptions, PlatformDefinition } from './definition.ts';
 import { type AnswerHeaders, isObject, path } from './http.ts';
@@ -23,6 +23,7 @@ import type {
   Receipt,
   Remover,
 } from './publisher.ts';
+import { assertSupported } from './supported.ts';
 
 // Endpoints
 
@@ -92,7 +93,7 @@ function createPublisher(api: LinkedInApi, kind: AccountKind): Publisher {
 function createPreparer(api: LinkedInApi): Preparer {
   return {
     prepare: async (account, content, media, context) => {
-      assertSupported(content);
+      assertSupported('linkedin', content);
       // How long LinkedIn keeps a picture or video no post uses is not documented.
       const handleOf = (ids: PreparedHandle['ids']): PreparedHandle => ({ ids, expiresAt: null });
       if (content.type === 'VIDEO') {
@@ -204,7 +205,7 @@ function mapPost(
     lifecycleState: 'PUBLISHED',
     isReshareDisabledByAuthor: false,
   };
-  assertSupported(content);
+  assertSupported('linkedin', content);
   switch (content.type) {
     case 'TEXT_ONLY':
       return post;
@@ -220,32 +221,6 @@ function mapPost(
       throw new OutcomeError('rejected', `LinkedIn posts of type ${content.type} are not supported`, {
         sent: false,
       });
-  }
-}
-
-const mediaCounts: Partial<Record<PostType, readonly [number, number]>> = {
-  TEXT_ONLY: [0, 0],
-  SINGLE_IMAGE: [1, 1],
-  CAROUSEL: [2, 20],
-  VIDEO: [1, 1],
-};
-
-function assertSupported(content: PublicContent): void {
-  const counts = mediaCounts[content.type];
-  if (!counts) {
-    throw new OutcomeError('rejected', `LinkedIn posts of type ${content.type} are not supported`, {
-      sent: false,
-    });
-  }
-  const count = content.media.length;
-  if (count < counts[0] || count > counts[1]) {
-    throw new OutcomeError(
-      'rejected',
-      `LinkedIn ${content.type} cannot carry ${count} ${content.type === 'VIDEO' ? 'videos' : 'pictures'}`,
-      {
-        sent: false,
-      },
-    );
   }
 }
 

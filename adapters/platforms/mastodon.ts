@@ -1,7 +1,6 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { OutcomeError } from '../../domain/outcome.ts';
-import type { PostType } from '../../domain/post.ts';
 import type { Connector, PlatformApp } from './connector.ts';
 import { type AdapterOptions, hostOf, type PlatformDefinition, type Timings } from './definition.ts';
 import {
@@ -32,6 +31,7 @@ import type {
   Remover,
   Replier,
 } from './publisher.ts';
+import { assertSupported } from './supported.ts';
 
 // Endpoints
 
@@ -180,7 +180,7 @@ async function createStatus(
 function createPreparer(api: Instance): Preparer {
   return {
     prepare: async (account, content, media, context) => {
-      assertSupported(content);
+      assertSupported('mastodon', content);
       const mediaIds: string[] = [];
       for (const item of content.media) {
         const mediaId = await upload(api, account, item, media, context);
@@ -409,28 +409,10 @@ async function isSame(
 
 // Pure mappers
 
-const mediaCounts: Partial<Record<PostType, readonly [number, number]>> = {
-  TEXT_ONLY: [0, 0],
-  SINGLE_IMAGE: [1, 1],
-  CAROUSEL: [2, 4],
-  VIDEO: [1, 1],
-  REEL: [1, 1],
-};
-
-function assertSupported(content: PublicContent): void {
-  const counts = mediaCounts[content.type];
-  const count = content.media.length;
-  if (counts && count >= counts[0] && count <= counts[1]) return;
-  const message = counts
-    ? `Mastodon ${content.type} cannot carry ${count} pieces of media`
-    : `Mastodon posts of type ${content.type} are not supported`;
-  throw new OutcomeError('rejected', message, { sent: false });
-}
-
 const optionNames = ['visibility', 'sensitive', 'language'] as const;
 
 function mapStatus(content: PublicContent, handle: PreparedHandle | null) {
-  assertSupported(content);
+  assertSupported('mastodon', content);
   const mediaIds = idsOf(handle);
   const key = handle?.ids.idempotencyKey;
   if (typeof key !== 'string' || mediaIds.length !== content.media.length) {

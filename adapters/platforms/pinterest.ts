@@ -1,5 +1,4 @@
 import { OutcomeError } from '../../domain/outcome.ts';
-import type { PostType } from '../../domain/post.ts';
 import type { AdapterOptions, PlatformDefinition, Timings } from './definition.ts';
 import { isObject, path } from './http.ts';
 import { callPinterest, createPinterestApi, type PinterestApi, tellPinterest } from './pinterest-api.ts';
@@ -20,6 +19,7 @@ import type {
   Receipt,
   Remover,
 } from './publisher.ts';
+import { assertSupported } from './supported.ts';
 
 // Endpoints
 
@@ -96,7 +96,7 @@ function createPublisher(api: Pinterest): Publisher {
     kinds: ['user'],
     commitTimeoutMs: api.timings.commitTimeoutMs,
     commit: async (account, content, handle, context) => {
-      assertSupported(content);
+      assertPin(content);
       return receiptOf(await createPin(api, account, content, handle, context));
     },
     // The address follows from the id, so nothing is asked.
@@ -143,7 +143,7 @@ async function addressOf(item: MediaItem, { media }: CommitContext): Promise<str
 function createPreparer(api: Pinterest): Preparer {
   return {
     prepare: async (account, content, media, context): Promise<PreparedHandle> => {
-      assertSupported(content);
+      assertPin(content);
       // Pictures are fetched by Pinterest when they are pinned.
       if (!isVideo(content)) return { ids: {}, expiresAt: null };
       const expiresAt = new Date(api.now().getTime() + videoLifeMs).toISOString();
@@ -216,20 +216,8 @@ function createRemover(api: Pinterest): Remover {
 
 // Pure mappers
 
-const mediaCounts: Partial<Record<PostType, readonly [number, number]>> = {
-  SINGLE_IMAGE: [1, 1],
-  CAROUSEL: [2, 5],
-  VIDEO: [1, 1],
-  REEL: [1, 1],
-};
-
-function assertSupported(content: PublicContent): void {
-  const counts = mediaCounts[content.type];
-  if (!counts) throw refused(`Pinterest pins of type ${content.type} are not supported`);
-  const count = content.media.length;
-  if (count < counts[0] || count > counts[1]) {
-    throw refused(`Pinterest ${content.type} cannot carry ${count} pieces of media`);
-  }
+function assertPin(content: PublicContent): void {
+  assertSupported('pinterest', content);
   if (typeof content.options?.boardId !== 'string') throw refused('A pin needs the option boardId');
 }
 

@@ -1,5 +1,4 @@
 import { OutcomeError } from '../../domain/outcome.ts';
-import type { PostType } from '../../domain/post.ts';
 import type { AdapterOptions, PlatformDefinition } from './definition.ts';
 import { isObject, path, pause } from './http.ts';
 import type {
@@ -29,6 +28,7 @@ import {
 import { createRedditConnector } from './reddit-connect.ts';
 import { checkSubreddit } from './reddit-subreddit.ts';
 import { type MediaAddresses, uploadMedia } from './reddit-upload.ts';
+import { assertSupported } from './supported.ts';
 
 // Endpoints
 
@@ -90,7 +90,7 @@ export function createReddit(options: AdapterOptions) {
 function createPreparer(api: RedditApi): Preparer {
   return {
     prepare: async (account, content, media, context) => {
-      assertSupported(content);
+      assertSubmittable(content);
       context.progress(`Asking what r/${content.options?.subreddit} takes`);
       await checkSubreddit(api, account, content, context);
       if (content.media.length === 0) return { ids: {}, expiresAt: null };
@@ -106,7 +106,7 @@ function createPublisher(api: RedditApi): Publisher {
     commitTimeoutMs: api.timings.commitTimeoutMs,
     commit: async (account, content, handle, context) => {
       const deadline = performance.now() + api.timings.commitTimeoutMs;
-      assertSupported(content);
+      assertSubmittable(content);
       const answer = await submit(api, account, content, handle, context);
       return parseSubmitted(answer, api) ?? awaitPost(api, account, handle, deadline, context);
     },
@@ -344,23 +344,13 @@ function createAmender(api: RedditApi): Amender {
 
 // Pure mappers
 
-const mediaCounts: Partial<Record<PostType, readonly [number, number]>> = {
-  TEXT_ONLY: [0, 0],
-  SINGLE_IMAGE: [1, 1],
-  CAROUSEL: [2, 20],
-  VIDEO: [1, 1],
-};
-
-function assertSupported(content: PublicContent): void {
+function assertSubmittable(content: PublicContent): void {
+  assertSupported('reddit', content);
   const wrong = wrongAbout(content);
   if (wrong !== null) throw new OutcomeError('rejected', wrong, { sent: false });
 }
 
 function wrongAbout({ type, media, title, options }: PublicContent): string | null {
-  const counts = mediaCounts[type];
-  if (!counts) return `Reddit posts of type ${type} are not supported`;
-  if (media.length < counts[0] || media.length > counts[1])
-    return `Reddit ${type} cannot carry ${media.length} pieces of media`;
   if (type === 'VIDEO' && !media[0]?.cover) return 'A video on Reddit needs a cover picture';
   if (!title?.trim()) return 'A post on Reddit needs a title';
   return typeof options?.subreddit === 'string' ? null : 'A post on Reddit needs a subreddit';

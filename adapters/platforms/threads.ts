@@ -1,6 +1,5 @@
 import { OutcomeError } from '../../domain/outcome.ts';
 import type { TargetOptions } from '../../domain/platform-rules.ts';
-import type { PostType } from '../../domain/post.ts';
 import type { Connector, TokenSet } from './connector.ts';
 import {
   type ContainerStatus,
@@ -34,12 +33,12 @@ import type {
   MediaAccess,
   MediaItem,
   Preparer,
-  PublicContent,
   Publisher,
   QuotaReader,
   Remover,
   Replier,
 } from './publisher.ts';
+import { assertSupported } from './supported.ts';
 
 // Endpoints
 
@@ -140,7 +139,7 @@ async function publish(
 function createPreparer(graph: Graph): Preparer {
   return {
     prepare: async (account, content, media, context) => {
-      assertSupported(content);
+      assertSupported('threads', content);
       const expiresAt = new Date(graph.now().getTime() + containerLifeMs).toISOString();
       const make = (fields: Fields) => createContainer(graph, account, context, fields);
       const words = { ...(content.text !== '' && { text: content.text }), ...mapOptions(content.options) };
@@ -414,28 +413,6 @@ function parseTokens(body: GraphBody, what: string, now: Date): TokenSet {
   }
   const expiresAt = typeof seconds === 'number' ? new Date(now.getTime() + seconds * 1_000) : null;
   return { accessToken, refreshToken: null, expiresAt, refreshExpiresAt: null, scopes: null };
-}
-
-const mediaCounts: Partial<Record<PostType, readonly [number, number]>> = {
-  TEXT_ONLY: [0, 0],
-  SINGLE_IMAGE: [1, 1],
-  CAROUSEL: [2, 20],
-  VIDEO: [1, 1],
-};
-
-function assertSupported(content: PublicContent): void {
-  const counts = mediaCounts[content.type];
-  if (!counts) {
-    throw new OutcomeError('rejected', `Threads posts of type ${content.type} are not supported`, {
-      sent: false,
-    });
-  }
-  const count = content.media.length;
-  if (count < counts[0] || count > counts[1]) {
-    throw new OutcomeError('rejected', `Threads ${content.type} cannot carry ${count} pieces of media`, {
-      sent: false,
-    });
-  }
 }
 
 const optionFields: Readonly<Record<string, string>> = {

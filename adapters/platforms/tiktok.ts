@@ -1,5 +1,4 @@
 import { OutcomeError } from '../../domain/outcome.ts';
-import type { PostType } from '../../domain/post.ts';
 import type { AdapterOptions, PlatformDefinition, Timings } from './definition.ts';
 import { type HttpReply, pause } from './http.ts';
 import type {
@@ -16,6 +15,7 @@ import type {
   Publisher,
   Receipt,
 } from './publisher.ts';
+import { assertSupported } from './supported.ts';
 import {
   type Creator,
   createTikTokApi,
@@ -116,7 +116,7 @@ function createPublisher(api: TikTok): Publisher {
     kinds: ['creator'],
     commitTimeoutMs: api.timings.commitTimeoutMs,
     commit: async (account, content, handle, context) => {
-      assertSupported(content);
+      assertSupported('tiktok', content);
       const askUntil = performance.now() + api.timings.commitTimeoutMs * askingShare;
       return isVideo(content)
         ? commitVideo(api, account, content, handle, context, askUntil)
@@ -133,7 +133,7 @@ function createPublisher(api: TikTok): Publisher {
 function createPreparer(api: TikTok): Preparer {
   return {
     prepare: async (account, content, media, context): Promise<PreparedHandle> => {
-      assertSupported(content);
+      assertSupported('tiktok', content);
       context.progress('Asking TikTok what the creator may do');
       assertAllowed(content, await readCreator(api, account, context));
       if (!isVideo(content)) {
@@ -311,22 +311,6 @@ async function readUsername(api: TikTok, account: Account, context: CallContext)
 }
 
 // Pure mappers
-
-const mediaCounts: Partial<Record<PostType, readonly [number, number]>> = {
-  SINGLE_IMAGE: [1, 1],
-  CAROUSEL: [2, 35],
-  VIDEO: [1, 1],
-  REEL: [1, 1],
-};
-
-function assertSupported(content: PublicContent): void {
-  const counts = mediaCounts[content.type];
-  if (!counts) throw refused(`TikTok posts of type ${content.type} are not supported`);
-  const count = content.media.length;
-  if (count < counts[0] || count > counts[1]) {
-    throw refused(`TikTok ${content.type} cannot carry ${count} pieces of media`);
-  }
-}
 
 const isVideo = ({ type }: PublicContent): boolean => type === 'VIDEO' || type === 'REEL';
 

@@ -1,5 +1,4 @@
 import { OutcomeError } from '../../domain/outcome.ts';
-import type { PostType } from '../../domain/post.ts';
 import type { AdapterOptions, PlatformDefinition } from './definition.ts';
 import { isObject, path } from './http.ts';
 import type {
@@ -15,6 +14,7 @@ import type {
   Remover,
   Replier,
 } from './publisher.ts';
+import { assertSupported } from './supported.ts';
 import { callX, duplicate, heedRateLimit, openXApi, parseProblem, type XApi } from './x-api.ts';
 import { createXConnector } from './x-connector.ts';
 import { findAnswer, findPost } from './x-find.ts';
@@ -133,7 +133,7 @@ function soughtLately(
 function createPreparer(api: XApi): Preparer {
   return {
     prepare: async (account, content, media, context) => {
-      assertSupported(content);
+      assertSupported('x', content);
       return uploadMedia(api, account, content, media, context);
     },
   };
@@ -185,27 +185,6 @@ function createRemover(api: XApi): Remover {
 
 // Pure mappers
 
-const mediaCounts: Partial<Record<PostType, readonly [number, number]>> = {
-  TEXT_ONLY: [0, 0],
-  SINGLE_IMAGE: [1, 1],
-  CAROUSEL: [2, 4],
-  VIDEO: [1, 1],
-  REEL: [1, 1],
-};
-
-function assertSupported(content: PublicContent): void {
-  const counts = mediaCounts[content.type];
-  if (!counts) {
-    throw new OutcomeError('rejected', `X posts of type ${content.type} are not supported`, { sent: false });
-  }
-  const count = content.media.length;
-  if (count < counts[0] || count > counts[1]) {
-    throw new OutcomeError('rejected', `X ${content.type} cannot carry ${count} pieces of media`, {
-      sent: false,
-    });
-  }
-}
-
 /** X's names of our options. */
 const optionNames = {
   replySettings: 'reply_settings',
@@ -216,7 +195,7 @@ const optionNames = {
 
 /** The body of the one public call, with nothing in it that X does not know: it refuses the whole otherwise. */
 function mapPost(content: PublicContent, handle: PreparedHandle | null): Record<string, unknown> {
-  assertSupported(content);
+  assertSupported('x', content);
   const mediaIds = idsOf(handle);
   if (mediaIds.length !== content.media.length) {
     const message = `The prepared handle has ${mediaIds.length} pieces of media, the post ${content.media.length}`;

@@ -1,5 +1,4 @@
 import { OutcomeError } from '../../domain/outcome.ts';
-import type { PostType } from '../../domain/post.ts';
 import { comparable } from './comparable.ts';
 import type { AdapterOptions, PlatformDefinition } from './definition.ts';
 import { path } from './http.ts';
@@ -21,6 +20,7 @@ import type {
   Replier,
   Reply,
 } from './publisher.ts';
+import { assertSupported } from './supported.ts';
 import { callJson, callPlain, itemsOf, objectAt, openApi, textAt, type YouTubeApi } from './youtube-api.ts';
 import { createYouTubeConnector } from './youtube-connector.ts';
 import {
@@ -132,7 +132,7 @@ function createPublisher(api: YouTubeApi): Publisher {
 function createPreparer(api: YouTubeApi): Preparer {
   return {
     prepare: async (account, content, media, context) => {
-      assertSupported(content);
+      assertUploadable(content);
       const item = videoOf(content);
       const open = () =>
         openSession(api, account, item, context, {
@@ -328,7 +328,7 @@ function createRemover(api: YouTubeApi): Remover {
 function createAmender(api: YouTubeApi): Amender {
   return {
     amend: async (account, publicId, content, context) => {
-      assertSupported(content);
+      assertUploadable(content);
       await callJson(api, account.accessToken, context, {
         method: 'PUT',
         path: '/videos?part=snippet',
@@ -344,13 +344,9 @@ function createAmender(api: YouTubeApi): Amender {
 const permalinkOf = (api: YouTubeApi, videoId: string): string =>
   `${api.permalinkBaseUrl}/watch?v=${encodeURIComponent(videoId)}`;
 
-const supportedTypes: readonly PostType[] = ['VIDEO', 'REEL'];
-
 /** Checked before anything is asked for: a refused upload counts like one that is made. */
-function assertSupported(content: PublicContent): void {
-  if (!supportedTypes.includes(content.type)) {
-    throw refusedHere(`YouTube posts of type ${content.type} are not supported`);
-  }
+function assertUploadable(content: PublicContent): void {
+  assertSupported('youtube', content);
   videoOf(content);
   if (!content.title?.trim()) throw refusedHere('A video on YouTube needs a title');
   const characters = countTagCharacters(tagsOf(content));

@@ -147,7 +147,7 @@ describe('prepare', () => {
     const messageOf = async (post: ReturnType<typeof content>) =>
       (await outcomeOf(adapter.preparer.prepare(page, post, media, context()))).message;
     expect(await messageOf(content('CAROUSEL', 'x', [picture('a')]))).toBe(
-      'Facebook CAROUSEL cannot carry 1 pictures or videos',
+      'Facebook CAROUSEL cannot carry 1 pieces of media',
     );
     expect(await messageOf(content('CAROUSEL', 'x', [picture('a'), video('m')]))).toBe(
       'Facebook CAROUSEL takes pictures alone',

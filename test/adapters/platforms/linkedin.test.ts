@@ -95,8 +95,8 @@ describe('commit', () => {
     const unprepared = await commit('SINGLE_IMAGE', 1);
     expect(unprepared.code).toBe('unavailable');
     expect(unprepared.details).toEqual({ sent: false, handleIsDead: true });
-    expect((await commit('CAROUSEL', 21)).message).toBe('LinkedIn CAROUSEL cannot carry 21 pictures');
-    expect((await commit('VIDEO', 0)).message).toBe('LinkedIn VIDEO cannot carry 0 videos');
+    expect((await commit('CAROUSEL', 21)).message).toBe('LinkedIn CAROUSEL cannot carry 21 pieces of media');
+    expect((await commit('VIDEO', 0)).message).toBe('LinkedIn VIDEO cannot carry 0 pieces of media');
     expect((await commit('VIDEO', 1)).details).toEqual({ sent: false, handleIsDead: true });
     expect((await commit('STORY', 0)).message).toBe('LinkedIn posts of type STORY are not supported');
     expect(sent).toEqual([]);
@@ -271,7 +271,7 @@ describe('prepare', () => {
     const error = await outcomeOf(
       adapter.preparer.prepare(organization, content('CAROUSEL', 'x', [picture('a')]), media, context()),
     );
-    expect([error.code, error.message]).toEqual(['rejected', 'LinkedIn CAROUSEL cannot carry 1 pictures']);
+    expect([error.code, error.message]).toEqual(['rejected', 'LinkedIn CAROUSEL cannot carry 1 pieces of media']);
     expect(sent).toEqual([]);
   });
 

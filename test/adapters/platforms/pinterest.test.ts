@@ -188,7 +188,7 @@ describe('commit', () => {
   it('sends nothing that it could not pin', async () => {
     const adapter = pinterest();
     const refusals = [
-      [content('TEXT_ONLY', 'x'), 'Pinterest pins of type TEXT_ONLY are not supported'],
+      [content('TEXT_ONLY', 'x'), 'Pinterest posts of type TEXT_ONLY are not supported'],
       [content('CAROUSEL', 'x', [picture('a')]), 'Pinterest CAROUSEL cannot carry 1 pieces of media'],
       [content('SINGLE_IMAGE', 'x', [picture('a')]), 'A pin needs the option boardId'],
     ] as const;

@@ -287,7 +287,7 @@ describe('prepare', () => {
       'YouTube posts of type TEXT_ONLY are not supported',
     );
     expect((await prepare({ ...film(), media: [] })).message).toBe(
-      'YouTube VIDEO takes one video, not 0 pieces of media',
+      'YouTube VIDEO cannot carry 0 pieces of media',
     );
     expect((await prepare({ ...film(), title: ' ' })).message).toBe('A video on YouTube needs a title');
     const tags = Array.from({ length: 50 }, (_, index) => `tag ${index}xx`);
