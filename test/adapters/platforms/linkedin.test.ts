@@ -271,7 +271,10 @@ describe('prepare', () => {
     const error = await outcomeOf(
       adapter.preparer.prepare(organization, content('CAROUSEL', 'x', [picture('a')]), media, context()),
     );
-    expect([error.code, error.message]).toEqual(['rejected', 'LinkedIn CAROUSEL cannot carry 1 pieces of media']);
+    expect([error.code, error.message]).toEqual([
+      'rejected',
+      'LinkedIn CAROUSEL cannot carry 1 pieces of media',
+    ]);
     expect(sent).toEqual([]);
   });
 
