@@ -185,8 +185,7 @@ export function createOAuth(
     }
     if (nowMs() >= consent.codeExpiresAt) throw refused('The code has expired');
     if (consent.clientId !== clientId) throw refused('The code was given to another client');
-    if (consent.redirectUri !== parameters.get('redirect_uri'))
-      throw refused('redirect_uri mismatch');
+    if (consent.redirectUri !== parameters.get('redirect_uri')) throw refused('redirect_uri mismatch');
     if (consent.codeChallenge !== undefined && challengeOf(parameters) !== consent.codeChallenge)
       throw refused('The code verifier does not match the challenge');
     return { ...consent, isCodeUsed: true };
@@ -247,8 +246,7 @@ export function createOAuth(
     const issuedAt = context.now();
     const issued: IssuedToken = {
       ...{ platform, token: accessToken, scopes, externalIds, issuedAt: issuedAt.toISOString() },
-      expiresAt:
-        seconds === null ? undefined : new Date(issuedAt.getTime() + seconds * 1_000).toISOString(),
+      expiresAt: seconds === null ? undefined : new Date(issuedAt.getTime() + seconds * 1_000).toISOString(),
     };
     await context.accounts.issue(issued);
     const refreshExpiresInSeconds =

@@ -124,7 +124,13 @@ describe('a platform that rotates, with PKCE and credentials in a header,', () =
     tokenEndpoints: [
       { method: 'post', path: '/token', grants: { authorization_code: 'code', refresh_token: 'refresh' } },
     ],
-    ...{ revocation: { method: 'post', path: '/revoke' }, clientAuth: 'basic', pkce: 'S256', codeSeconds: 30, accessSeconds: 7_200 },
+    ...{
+      revocation: { method: 'post', path: '/revoke' },
+      clientAuth: 'basic',
+      pkce: 'S256',
+      codeSeconds: 30,
+      accessSeconds: 7_200,
+    },
     ...{ refreshSeconds: 15_552_000, rotates: true },
     tokenBody: (tokens) => tokens,
     errorBody: (error) => ({ status: 400, body: { error } }),
