@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { Account } from '../accounts.ts';
+import type { Account, IssuedToken } from '../accounts.ts';
 import type { SandboxContext } from '../context.ts';
 import type { SandboxOAuth } from '../oauth-definition.ts';
 import { bearerToken, type Call, jsonReply, type Operation } from '../protocol.ts';
 import { pageOf, readFields, readParameters, readText, refusal, requireVersion, select } from './graph.ts';
-import type { OperationName } from './index.ts';
+import type { OperationName, Platform } from './index.ts';
 
 /** Facebook Login, for the platforms whose accounts hang on Facebook's pages: pages themselves and Instagram. */
 
@@ -54,10 +54,14 @@ export function graphOAuthError(error: string, message: string, grant?: string) 
 
 const allTasks = ['ANALYZE', 'ADVERTISE', 'MESSAGING', 'MODERATE', 'CREATE_CONTENT', 'MANAGE'];
 
-/** Whether a token came of a person's consent and is no page's. */
-export function isPersonal(context: SandboxContext, platform: 'facebook' | 'instagram', call: Call): boolean {
+function issuedOf(context: SandboxContext, platform: Platform, call: Call): IssuedToken | undefined {
   const token = bearerToken(call) ?? readText(readParameters(call).access_token) ?? '';
-  const issued = context.accounts.findIssued(platform, token, context.now());
+  return context.accounts.findIssued(platform, token, context.now());
+}
+
+/** Whether a token came of a person's consent and is no page's. */
+export function isPersonal(context: SandboxContext, platform: Platform, call: Call): boolean {
+  const issued = issuedOf(context, platform, call);
   return issued !== undefined && issued.madeOf === undefined;
 }
 
@@ -71,16 +75,29 @@ export function createPersonReads<Name extends 'facebook' | 'instagram'>(
   const nameOf = (list: 'pages' | 'permissions' | 'businesses') =>
     `${platform}.${list}.list` as OperationName;
 
-  /** Made of a person's token it has no end, and dies with what the person allowed; a registered token stands for itself. */
+  /**
+   * Made of a person's long-lived token it has no end, of a brief one that one's; it dies with what the person allowed. A
+   * registered token stands for itself.
+   */
   async function pageTokenOf(account: Account): Promise<string> {
     const origin = context.accounts.findIssued(platform, account.token, context.now());
     if (!origin || origin.madeOf !== undefined) return account.token;
     const token = createHash('sha256').update(`${account.token} ${account.externalId}`).digest('base64url');
     if (!context.accounts.findIssued(platform, token, context.now())) {
-      const { scopes } = origin;
+      const { scopes, expiresAt } = origin;
+      const lifeMs = Date.parse(expiresAt ?? '') - Date.parse(origin.issuedAt);
+      const end = lifeMs <= briefSeconds * 1_000 ? { expiresAt } : {};
       const externalIds = [account.externalId];
       const issuedAt = context.now().toISOString();
-      await context.accounts.issue({ platform, token, scopes, externalIds, issuedAt, madeOf: account.token });
+      await context.accounts.issue({
+        platform,
+        token,
+        scopes,
+        externalIds,
+        issuedAt,
+        madeOf: account.token,
+        ...end,
+      });
     }
     return token;
   }
@@ -112,7 +129,8 @@ export function createPersonReads<Name extends 'facebook' | 'instagram'>(
     ...{ name: nameOf('permissions'), method: 'get', path: '/:version/me/permissions', subject },
     handle(call) {
       requireVersion(call);
-      const scopes = new Set(call.accounts.flatMap((account) => account.scopes));
+      const granted = issuedOf(context, platform, call)?.scopes;
+      const scopes = new Set(granted ?? call.accounts.flatMap((account) => account.scopes));
       const data = [...scopes].map((permission) => ({ permission, status: 'granted' }));
       return jsonReply(200, { data });
     },

@@ -3,6 +3,7 @@ import type { Connector, TokenSet } from '../../../adapters/platforms/connector.
 import type { Account } from '../../../adapters/platforms/publisher.ts';
 import { definitions, liveEndpoints } from '../../../adapters/platforms/registry.ts';
 import type { AccountKind, Platform } from '../../../domain/post.ts';
+import type { FaultKind } from '../../../sandbox/faults.ts';
 import { sandboxPlatforms } from '../../../sandbox/platforms/index.ts';
 import { fixtures } from './fixtures/index.ts';
 import { cells, openStage, type Stage, testedPlatforms } from './stage.ts';
@@ -35,6 +36,15 @@ for (const platform of testedPlatforms) {
 const connected = [...connectors.keys()];
 const having = (matches: (connector: Connector) => boolean) =>
   connected.filter((platform) => matches(connectors.get(platform)!));
+/** Whose accounts hang on pages, each with a token of its own. */
+const throughPages: readonly Platform[] = connected.filter((platform) =>
+  ['facebook', 'instagram'].includes(platform),
+);
+
+/** `test.each` that may have no platform, where one alone is worked on. */
+const forEach = (list: readonly Platform[]) => (name: string, run: (platform: Platform) => Promise<void>) => {
+  for (const platform of list) test(name.replace('%s', platform), () => run(platform));
+};
 
 /** A form as a browser has it: what is ticked, and where it goes. */
 interface Page {
@@ -134,7 +144,7 @@ async function publish(account: Account, word: string): Promise<boolean> {
 
 const refusals = ['rejected', 'unauthorized'];
 
-test.each(connected)('%s has an authorization server in the sandbox', (platform) => {
+forEach(connected)('%s has an authorization server in the sandbox', async (platform) => {
   const { oauth } = sandboxPlatforms[platform];
   const { pkce, renewal, keepsRefreshToken, revoke } = connectors.get(platform)!;
   expect(oauth).toBeDefined();
@@ -149,7 +159,7 @@ test.each(connected)('%s has an authorization server in the sandbox', (platform)
   ]);
 });
 
-test.each(connected)('%s gives a token that lists the accounts and publishes for each', async (platform) => {
+forEach(connected)('%s gives a token that lists the accounts and publishes for each', async (platform) => {
   const { connector, tokens } = await connect(platform);
   const accounts = await listed(connector, platform, tokens);
   expect(accounts.map(({ kind, externalId }) => [kind, externalId]).sort()).toEqual(
@@ -160,7 +170,7 @@ test.each(connected)('%s gives a token that lists the accounts and publishes for
   for (const account of accounts) expect(await publish(account, `Connected ${account.kind}`)).toBe(true);
 });
 
-test.each(connected)('%s says which scopes were left ticked, where it says anything', async (platform) => {
+forEach(connected)('%s says which scopes were left ticked, where it says anything', async (platform) => {
   const { defaultScopes, requiredScopes } = connectors.get(platform)!;
   const unticked = defaultScopes.find((scope) => !requiredScopes.includes(scope)) ?? defaultScopes.at(-1)!;
   const { scopes } = await exchange(await allow(platform, unticked));
@@ -168,14 +178,14 @@ test.each(connected)('%s says which scopes were left ticked, where it says anyth
   expect(scopes === null ? left : [...scopes].sort()).toEqual(scopes === null ? left : [...left].sort());
 });
 
-test.each(connected)('%s sends people back without a code when they say no', async (platform) => {
+forEach(connected)('%s sends people back without a code when they say no', async (platform) => {
   const { url, state } = begin(platform);
   const { searchParams } = await submit(await openPage(url), 'cancel');
   expect([searchParams.get('code'), searchParams.get('state')]).toEqual([null, state]);
   expect(searchParams.get('error')).toMatch(/^(access_denied|user_cancelled_authorize)$/);
 });
 
-test.each(connected)(
+forEach(connected)(
   '%s takes a code once, for its own address, from its own application',
   async (platform) => {
     const allowed = await allow(platform);
@@ -191,13 +201,13 @@ test.each(connected)(
   },
 );
 
-test.each(connected)('%s does not take a code that is too old', async (platform) => {
+forEach(connected)('%s does not take a code that is too old', async (platform) => {
   const allowed = await allow(platform);
   advance(sandboxPlatforms[platform].oauth!.codeSeconds * 1_000);
   expect(refusals).toContain((await outcomeOf(exchange(allowed))).code);
 });
 
-test.each(having(({ pkce }) => pkce !== 'none'))(
+forEach(having(({ pkce }) => pkce !== 'none'))(
   '%s does not give tokens for a wrong code verifier, or for none',
   async (platform) => {
     const allowed = await allow(platform);
@@ -207,7 +217,7 @@ test.each(having(({ pkce }) => pkce !== 'none'))(
   },
 );
 
-test.each(having(({ renewal }) => renewal === 'refresh-token'))(
+forEach(having(({ renewal }) => renewal === 'refresh-token'))(
   '%s renews a token that has ended with its refresh token',
   async (platform) => {
     const { connector, tokens } = await connect(platform);
@@ -222,7 +232,7 @@ test.each(having(({ renewal }) => renewal === 'refresh-token'))(
   },
 );
 
-test.each(having(({ renewal }) => renewal === 'access-token'))(
+forEach(having(({ renewal }) => renewal === 'access-token'))(
   '%s renews a token by itself while it lives, and not after',
   async (platform) => {
     const { connector, tokens } = await connect(platform);
@@ -236,7 +246,7 @@ test.each(having(({ renewal }) => renewal === 'access-token'))(
   },
 );
 
-test.each(having(({ renewal, keepsRefreshToken }) => renewal === 'refresh-token' && !keepsRefreshToken))(
+forEach(having(({ renewal, keepsRefreshToken }) => renewal === 'refresh-token' && !keepsRefreshToken))(
   '%s gives a new refresh token each time, and refuses one that was used',
   async (platform) => {
     const { connector, tokens } = await connect(platform);
@@ -256,7 +266,7 @@ const outcomeOrNull = (call: Promise<unknown>) =>
     (error: unknown) => outcomeOf(Promise.reject(error)),
   );
 
-test.each(
+forEach(
   having(({ renewal, keepsRefreshToken }) => renewal === 'refresh-token' && keepsRefreshToken === true),
 )('%s keeps its refresh token, which is used again and again', async (platform) => {
   const { connector, tokens } = await connect(platform);
@@ -270,7 +280,7 @@ test.each(
 /** Threads asks for no application here, and Pinterest does not say which of the two it does not know. */
 const otherAnswers: Partial<Record<Platform, string | null>> = { threads: null, pinterest: 'unauthorized' };
 
-test.each(having(({ renewal }) => renewal !== 'none'))(
+forEach(having(({ renewal }) => renewal !== 'none'))(
   '%s holds nothing against a grant when it is the application that is unknown',
   async (platform) => {
     const { connector, tokens } = await connect(platform);
@@ -281,7 +291,7 @@ test.each(having(({ renewal }) => renewal !== 'none'))(
   },
 );
 
-test.each(having(({ revoke }) => revoke !== undefined))(
+forEach(having(({ revoke }) => revoke !== undefined))(
   '%s takes back its tokens, and those that were made of them',
   async (platform) => {
     const { connector, tokens } = await connect(platform);
@@ -292,5 +302,58 @@ test.each(having(({ revoke }) => revoke !== undefined))(
     );
     expect((await outcomeOf(publish(account!, 'Revoked'))).code).toBe('unauthorized');
     expect((await outcomeOf(connector.refresh(app, tokens, context()))).code).toBe('unauthorized');
+  },
+);
+
+// A person's token of Facebook that is dead is no word on the pages' tokens, which may live.
+forEach(having(({ revoke }) => revoke !== undefined).filter((one) => !throughPages.includes(one)))(
+  '%s takes tokens back that are gone already',
+  async (platform) => {
+    const { connector, tokens } = await connect(platform);
+    await connector.revoke!(app, tokens, context());
+    await expect(connector.revoke!(app, tokens, context())).resolves.toBeUndefined();
+  },
+);
+
+forEach(throughPages)('%s gives tokens for pages that outlive the one of the person', async (platform) => {
+  const { connector, tokens } = await connect(platform);
+  const [account] = await listed(connector, platform, tokens);
+  expect(account!.accessToken).not.toBe(tokens.accessToken);
+  advance(tokens.expiresAt!.getTime() - now().getTime() + hourMs);
+  expect((await outcomeOf(connector.listAccounts(tokens.accessToken, context()))).code).toBe('unauthorized');
+  expect(await publish(account!, 'Long after')).toBe(true);
+});
+
+forEach(connected.filter((platform) => platform === 'facebook'))(
+  '%s publishes for a page with its own token alone',
+  async (platform) => {
+    const { connector, tokens } = await connect(platform);
+    const [account] = await listed(connector, platform, tokens);
+    const asPerson = { ...account!, accessToken: tokens.accessToken };
+    expect((await outcomeOf(publish(asPerson, 'As a person'))).code).toBe('unauthorized');
+  },
+);
+
+forEach(throughPages)('%s lists nothing for a person who chose no account', async (platform) => {
+  const [chosen] = Object.values(fixtures[platform].accounts);
+  const { connector, ...allowed } = await allow(platform, chosen);
+  const tokens = await exchange({ connector, ...allowed });
+  expect([...tokens.scopes!].sort()).toEqual([...connector.defaultScopes].sort());
+  expect(await listed(connector, platform, tokens)).toEqual([]);
+});
+
+forEach(having(({ renewal }) => renewal !== 'none'))(
+  '%s holds no trouble of its own against a grant',
+  async (platform) => {
+    const { connector, tokens } = await connect(platform);
+    advance(25 * hourMs);
+    const codeAfter = async (kind: FaultKind) => {
+      await stage.control('POST', 'faults', { operation: `${platform}.oauth.refresh`, kind });
+      return (await outcomeOf(connector.refresh(app, tokens, context()))).code;
+    };
+    expect(await codeAfter('throttle')).toBe('rate-limited');
+    expect(await codeAfter('error-before-accept')).toBe('unavailable');
+    expect(await codeAfter('html')).toMatch(/^(unavailable|unexpected-response)$/);
+    expect((await connector.refresh(app, tokens, context())).accessToken).not.toBe(tokens.accessToken);
   },
 );
