@@ -37,8 +37,8 @@ export interface AccountStore {
   findByToken(platform: Platform, token: string): Account[];
   /** Has a token speak for accounts, as a consent gave it; their registered ones stay. */
   issue(token: IssuedToken): Promise<void>;
-  /** Whether a token was issued, and lives. */
-  isIssued(platform: Platform, token: string, at: Date): boolean;
+  /** What a token was issued for, where it was and lives. */
+  findIssued(platform: Platform, token: string, at: Date): IssuedToken | undefined;
   withdraw(platform: Platform, token: string): Promise<void>;
   clear(): void;
 }
@@ -49,7 +49,10 @@ export interface IssuedToken {
   token: string;
   scopes: readonly string[];
   externalIds: readonly string[];
+  issuedAt: string;
   expiresAt?: string | undefined;
+  /** The token it was made of, whose withdrawal is its own. */
+  madeOf?: string;
   isWithdrawn?: boolean;
 }
 
@@ -59,7 +62,8 @@ export function createAccounts(records: readonly StateRecord[], journal: StateJo
   const issued = openShelf<IssuedToken>('issued-token', records, journal);
   const findIssued = (platform: Platform, token: string) => {
     const found = issued.get(keyOf(platform, token));
-    return found?.isWithdrawn ? undefined : found;
+    const origin = found?.madeOf === undefined ? undefined : issued.get(keyOf(platform, found.madeOf));
+    return found?.isWithdrawn || origin?.isWithdrawn ? undefined : found;
   };
   for (const record of records) {
     if (record.kind !== 'account') continue;
@@ -86,11 +90,10 @@ export function createAccounts(records: readonly StateRecord[], journal: StateJo
       });
     },
     issue: (token) => issued.put(keyOf(token.platform, token.token), token),
-    isIssued(platform, token, at) {
+    findIssued(platform, token, at) {
       const given = findIssued(platform, token);
-      return (
-        given !== undefined && (given.expiresAt === undefined || Date.parse(given.expiresAt) > at.getTime())
-      );
+      const isOver = given?.expiresAt !== undefined && Date.parse(given.expiresAt) <= at.getTime();
+      return isOver ? undefined : given;
     },
     async withdraw(platform, token) {
       const given = issued.get(keyOf(platform, token));

@@ -1,9 +1,11 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import type { IssuedToken } from './accounts.ts';
 import { renderConsent } from './consent-page.ts';
 import type { SandboxContext } from './context.ts';
-import type { SandboxOAuth } from './oauth-definition.ts';
+import type { Grant, SandboxOAuth, TokenEndpoint } from './oauth-definition.ts';
 import type { OperationName, Platform } from './platforms/index.ts';
 import {
+  bearerToken,
   type Call,
   type FaultReplies,
   formOf,
@@ -21,6 +23,7 @@ interface Consent {
   scopes: string[];
   externalIds: string[];
   codeChallenge?: string;
+  isOffline: boolean;
   code: string;
   codeExpiresAt: number;
   isCodeUsed: boolean;
@@ -43,8 +46,8 @@ export function createOAuth(
 ): { operations: Operation[]; clear(): void } {
   const consents = context.shelf<Consent>(`${platform}-consent`);
   const nowMs = () => context.now().getTime();
-  const fail = (code: string, description: string): Refusal => {
-    const { status, body } = oauth.errorBody(code, description);
+  const fail = (code: string, description: string, grant?: Grant): Refusal => {
+    const { status, body } = oauth.errorBody(code, description, grant);
     return new Refusal(jsonReply(status, body));
   };
   const clientIdName = oauth.clientIdName ?? 'client_id';
@@ -62,16 +65,13 @@ export function createOAuth(
     }
     if (get('response_type') !== 'code')
       throw new Refusal(back(redirectUri, parameters, 'unsupported_response_type'));
-    const codeChallenge = get('code_challenge') || undefined;
-    if (oauth.pkce !== 'none' && !codeChallenge)
+    const codeChallenge = (oauth.pkce !== 'none' && get('code_challenge')) || undefined;
+    const isMissing = oauth.pkce !== 'none' && !oauth.isPkceOptional && !codeChallenge;
+    // Without the method a challenge would be the verifier itself, which is not served.
+    if (isMissing || (codeChallenge && get('code_challenge_method') !== 'S256'))
       throw new Refusal(back(redirectUri, parameters, 'invalid_request'));
-    return {
-      clientId: get(clientIdName),
-      redirectUri,
-      codeChallenge,
-      state: get('state'),
-      scopes: split(get('scope')),
-    };
+    const scopes = split(get('scope'));
+    return { clientId: get(clientIdName), redirectUri, codeChallenge, state: get('state'), scopes };
   }
 
   const split = (scopes: string) =>
@@ -110,11 +110,13 @@ export function createOAuth(
       if (form.get('decision') !== 'allow')
         return back(request.redirectUri, call.query, oauth.cancelError ?? 'access_denied');
       const code = randomBytes(24).toString('base64url');
+      const scopes = request.scopes.filter((scope) => form.getAll('scope').includes(scope));
       const consent: Consent = {
         id: randomUUID(),
         ...{ clientId: request.clientId, redirectUri: request.redirectUri, code },
         ...(request.codeChallenge && { codeChallenge: request.codeChallenge }),
-        scopes: request.scopes.filter((scope) => form.getAll('scope').includes(scope)),
+        scopes,
+        isOffline: oauth.isOffline?.({ query: call.query, scopes }) ?? true,
         externalIds: form.getAll('account'),
         codeExpiresAt: nowMs() + oauth.codeSeconds * 1_000,
         ...{ isCodeUsed: false, isRevoked: false, spentRefreshTokens: [], accessTokens: [] },
@@ -132,20 +134,22 @@ export function createOAuth(
       subject: () => undefined,
       async handle(call) {
         const parameters = parametersOf(call);
-        const clientId = requireClient(call, parameters);
+        const clientId = requireClient(call, parameters, endpoint.proof);
         const grant = grantOf(call);
         // One at a time, so that of two who spend a token one is the second.
         return context.serialize(`${platform} oauth`, async () => {
           switch (grant) {
             case 'code':
-              return answer(await takeCode(clientId, parameters), oauth.accessSeconds, true);
-            case 'refresh':
-              return answer(await takeRefresh(clientId, parameters), oauth.accessSeconds, oauth.rotates);
+              return answer(grant, await takeCode(clientId, parameters), oauth.accessSeconds, true);
+            case 'refresh': {
+              const consent = await takeRefresh(clientId, parameters);
+              return answer(grant, consent, oauth.accessSeconds, oauth.rotates);
+            }
             case 'exchange': {
               const token = parameters.get(endpoint.exchangedName ?? 'access_token') ?? '';
               const seconds =
                 oauth.exchangedSeconds === undefined ? oauth.accessSeconds : oauth.exchangedSeconds;
-              return answer(takeExchange(clientId, token), seconds, false);
+              return answer(grant, takeExchange(clientId, token, endpoint), seconds, false);
             }
             default:
               throw fail('unsupported_grant_type', 'The grant type is not served');
@@ -157,30 +161,33 @@ export function createOAuth(
 
   const parametersOf = (call: Call) => (call.method === 'GET' ? call.query : formOf(call));
 
-  function requireClient(call: Call, parameters: URLSearchParams): string {
+  /** The client's name, empty where none has to be told. */
+  function requireClient(
+    call: Call,
+    parameters: URLSearchParams,
+    proof: TokenEndpoint['proof'] = 'client',
+  ): string {
     const [id, secret] =
       oauth.clientAuth === 'basic'
         ? basicCredentials(call)
         : [parameters.get(clientIdName) ?? '', parameters.get('client_secret') ?? ''];
-    const isExchange = parameters.has('access_token');
-    // Where a living access token is what proves it, no client is named.
-    if (isExchange || (id && secret)) return id;
+    if (proof === 'none' || (secret && (id || proof === 'secret'))) return id;
     throw fail('invalid_client', 'Client authentication failed');
   }
 
   async function takeCode(clientId: string, parameters: URLSearchParams): Promise<Consent> {
+    const refused = (description: string) => fail('invalid_grant', description, 'code');
     const consent = find(({ code }) => code === parameters.get('code'));
-    if (!consent) throw fail('invalid_grant', 'The code is unknown');
+    if (!consent) throw refused('The code is unknown');
     if (consent.isCodeUsed) {
       await revoke(consent);
-      throw fail('invalid_grant', 'The code was used before');
+      throw refused('The code was used before');
     }
-    if (nowMs() >= consent.codeExpiresAt) throw fail('invalid_grant', 'The code has expired');
-    if (consent.clientId !== clientId) throw fail('invalid_grant', 'The code was given to another client');
-    if (consent.redirectUri !== parameters.get('redirect_uri'))
-      throw fail('invalid_grant', 'redirect_uri mismatch');
+    if (nowMs() >= consent.codeExpiresAt) throw refused('The code has expired');
+    if (consent.clientId !== clientId) throw refused('The code was given to another client');
+    if (consent.redirectUri !== parameters.get('redirect_uri')) throw refused('redirect_uri mismatch');
     if (consent.codeChallenge !== undefined && challengeOf(parameters) !== consent.codeChallenge)
-      throw fail('invalid_grant', 'The code verifier does not match the challenge');
+      throw refused('The code verifier does not match the challenge');
     return { ...consent, isCodeUsed: true };
   }
 
@@ -190,34 +197,45 @@ export function createOAuth(
   }
 
   async function takeRefresh(clientId: string, parameters: URLSearchParams): Promise<Consent> {
+    const refused = (description: string) => fail('invalid_grant', description, 'refresh');
     const token = parameters.get('refresh_token') ?? '';
     const reused = find(({ spentRefreshTokens }) => spentRefreshTokens.includes(token));
     if (reused) {
+      if (oauth.sparesFamily) throw refused('The refresh token was used before');
       await revoke(reused);
-      throw fail('invalid_grant', 'The refresh token was used before; everything that came of it is revoked');
+      throw refused('The refresh token was used before; everything that came of it is revoked');
     }
     const consent = find(({ refreshToken, isRevoked }) => refreshToken === token && !isRevoked);
-    if (!consent || consent.clientId !== clientId)
-      throw fail('invalid_grant', 'The refresh token is invalid');
+    if (!consent || consent.clientId !== clientId) throw refused('The refresh token is invalid');
     if (consent.refreshExpiresAt !== undefined && nowMs() >= consent.refreshExpiresAt)
-      throw fail('invalid_grant', 'The refresh token has expired');
+      throw refused('The refresh token has expired');
     if (!oauth.rotates) return consent;
     return { ...consent, spentRefreshTokens: [...consent.spentRefreshTokens, token] };
   }
 
-  function takeExchange(clientId: string, token: string): Consent {
+  function takeExchange(clientId: string, token: string, { minAgeSeconds = 0 }: TokenEndpoint): Consent {
     const consent = find(({ accessTokens, isRevoked }) => accessTokens.includes(token) && !isRevoked);
     const isTheirs = consent && (clientId === '' || consent.clientId === clientId);
-    if (!isTheirs || !context.accounts.isIssued(platform, token, context.now()))
-      throw fail('invalid_grant', 'The access token has expired or is unknown');
+    const issued = context.accounts.findIssued(platform, token, context.now());
+    if (!isTheirs || !issued)
+      throw fail('invalid_grant', 'The access token has expired or is unknown', 'exchange');
+    if (nowMs() - Date.parse(issued.issuedAt) < minAgeSeconds * 1_000)
+      throw fail('invalid_request', `The access token is less than ${minAgeSeconds} seconds old`, 'exchange');
     return consent;
   }
 
-  async function answer(consent: Consent, seconds: number | null, withRefresh: boolean): Promise<Reply> {
+  async function answer(
+    grant: Grant,
+    consent: Consent,
+    seconds: number | null,
+    withRefresh: boolean,
+  ): Promise<Reply> {
     const accessToken = randomBytes(32).toString('base64url');
-    const gives = withRefresh && oauth.refreshSeconds !== null;
+    const { refreshSeconds } = oauth;
+    const gives = withRefresh && refreshSeconds !== null && consent.isOffline;
     const refreshToken = gives ? randomBytes(32).toString('base64url') : undefined;
-    const refreshExpiresAt = gives ? nowMs() + oauth.refreshSeconds! * 1_000 : consent.refreshExpiresAt;
+    const refreshExpiresAt =
+      gives && refreshSeconds !== 'endless' ? nowMs() + refreshSeconds * 1_000 : consent.refreshExpiresAt;
     await consents.put(consent.id, {
       ...consent,
       ...(refreshToken && { refreshToken }),
@@ -225,14 +243,19 @@ export function createOAuth(
       accessTokens: [...consent.accessTokens, accessToken],
     });
     const { scopes, externalIds } = consent;
-    const expiresAt = seconds === null ? undefined : new Date(nowMs() + seconds * 1_000).toISOString();
-    await context.accounts.issue({ platform, token: accessToken, scopes, externalIds, expiresAt });
+    const issuedAt = context.now();
+    const issued: IssuedToken = {
+      ...{ platform, token: accessToken, scopes, externalIds, issuedAt: issuedAt.toISOString() },
+      expiresAt: seconds === null ? undefined : new Date(issuedAt.getTime() + seconds * 1_000).toISOString(),
+    };
+    await context.accounts.issue(issued);
     const refreshExpiresInSeconds =
       refreshExpiresAt === undefined ? null : Math.floor((refreshExpiresAt - nowMs()) / 1_000);
     return jsonReply(
       200,
       oauth.tokenBody({
         ...{ accessToken, expiresInSeconds: seconds, refreshExpiresInSeconds, scopes, externalIds },
+        ...{ grant, issuedAt },
         ...(refreshToken && { refreshToken }),
       }),
     );
@@ -243,24 +266,31 @@ export function createOAuth(
     await consents.put(consent.id, { ...consent, isRevoked: true });
   }
 
-  const revocation: Operation[] = oauth.revokePath
-    ? [
-        {
-          name: nameOf('revoke'),
-          ...{ method: 'post', path: oauth.revokePath, isOpen: true, faultReplies: faultReplies() },
-          subject: () => undefined,
-          async handle(call) {
-            const token = formOf(call).get('token') ?? call.query.get('token') ?? '';
-            const consent = find(
-              ({ refreshToken, accessTokens }) => refreshToken === token || accessTokens.includes(token),
-            );
-            // RFC 7009: what is unknown is revoked already.
-            if (consent) await revoke(consent);
-            return jsonReply(200, {});
-          },
-        },
-      ]
-    : [];
+  function createRevocation(revocation: NonNullable<SandboxOAuth['revocation']>): Operation {
+    const { method, path, proof = 'client', refusesUnknown, body = {} } = revocation;
+    return {
+      ...{ name: nameOf('revoke'), method, path, isOpen: true, faultReplies: faultReplies() },
+      subject: () => undefined,
+      async handle(call) {
+        const client = proof === 'client' ? requireClient(call, formOf(call)) : undefined;
+        const named = formOf(call).get('token') ?? call.query.get('token');
+        const token = (proof === 'bearer' ? bearerToken(call) : named) ?? '';
+        const consent = find(
+          ({ refreshToken, accessTokens, isRevoked }) =>
+            !isRevoked && (refreshToken === token || accessTokens.includes(token)),
+        );
+        if (!consent && (refusesUnknown || proof === 'bearer'))
+          throw fail('invalid_token', 'The token has expired or is revoked', 'exchange');
+        if (consent && client !== undefined && consent.clientId !== client)
+          throw fail('invalid_client', 'The token was given to another client');
+        for (const one of consents.list())
+          if (one === consent || (proof === 'bearer' && one.clientId === consent?.clientId))
+            await revoke(one);
+        // RFC 7009: what is unknown is revoked already.
+        return jsonReply(200, body);
+      },
+    };
+  }
 
   function faultReplies(): FaultReplies {
     const reply = (
@@ -288,7 +318,10 @@ export function createOAuth(
   }
 
   return {
-    operations: [showConsent, takeConsent, ...tokenOperations, ...revocation],
+    operations: [
+      ...[showConsent, takeConsent, ...tokenOperations],
+      ...(oauth.revocation ? [createRevocation(oauth.revocation)] : []),
+    ],
     clear: () => consents.clear(),
   };
 }

@@ -18,7 +18,8 @@ export function connectTikTok(options: AdapterOptions): Connector {
   const http = createHttpClient({
     fetch: options.fetch,
     origins: [new URL(token).origin],
-    mapError: (_status, _headers, body) => mapOAuthError(body),
+    // A pause that is asked for and trouble at TikTok are told by the status, whatever the words.
+    mapError: (status, _headers, body) => (status === 429 || status >= 500 ? null : mapOAuthError(body)),
     now: api.now,
   });
 

@@ -2,9 +2,11 @@ import type { Account } from '../accounts.ts';
 import type { SandboxContext } from '../context.ts';
 import { type LedgerPost, type PostType, permalinkOf } from '../ledger.ts';
 import { probeImage, type StoredMedia } from '../media.ts';
+import { oauthOperations } from '../oauth-definition.ts';
 import type { RunningPlatform, SandboxPlatform } from '../platform.ts';
 import { asObject, type Call, jsonReply, type Operation, type Reply, stringAt } from '../protocol.ts';
 import { redactText } from '../requests.ts';
+import { createPersonReads, facebookLogin, isPersonal } from './facebook-login.ts';
 import { createVideos, type FacebookVideo, invalid, requireText } from './facebook-videos.ts';
 import {
   authenticate,
@@ -51,6 +53,7 @@ export const facebook = {
     },
   },
   operations: [
+    ...oauthOperations('facebook'),
     'facebook.photos.create',
     'facebook.feed.create',
     'facebook.videos.start',
@@ -69,7 +72,11 @@ export const facebook = {
     'facebook.post.get',
     'facebook.post.update',
     'facebook.post.delete',
+    'facebook.pages.list',
+    'facebook.permissions.list',
+    'facebook.businesses.list',
   ] as const,
+  oauth: facebookLogin,
   processing: { 'slow-container': finishes, 'failed-processing': finishes },
   permalinkOf: (post, publicUrl) => `${publicUrl}${addressOf(post)}`,
   create: createFacebook,
@@ -96,6 +103,7 @@ interface FeedContent {
   link?: string;
 }
 
+const personalPath = /\/me\/(accounts|permissions|businesses)$/;
 const maxMessageCharacters = 63_206;
 const maxCommentCharacters = 8_000;
 const maxPhotoBytes = 10 * 1024 * 1024;
@@ -555,11 +563,18 @@ function createFacebook(context: SandboxContext): RunningPlatform {
       listStories,
       createComment,
       listComments,
+      ...createPersonReads(context, 'facebook', ({ externalId }) => ({ id: externalId })),
       getNode,
       updateNode,
       deleteNode,
     ],
-    authenticate: (call) => authenticate(context, 'facebook', call),
+    authenticate(call) {
+      const accounts = authenticate(context, 'facebook', call);
+      // What is a page's is done with the page's own token.
+      if (isPersonal(context, 'facebook', call) && !personalPath.test(call.rawPath))
+        throw refusal(403, { code: 210 }, '(#210) A page access token is required to request this resource.');
+      return accounts;
+    },
     faultReplies: graphFaultReplies(
       codes.blocked,
       'The action attempted has been deemed abusive or is otherwise disallowed',

@@ -34,7 +34,9 @@ export function authenticate(context: SandboxContext, platform: Platform, call: 
     throw refusal(400, { code: 104 }, 'An access token is required to request this resource.');
   }
   const accounts = context.accounts.findByToken(platform, token);
-  if (accounts.length === 0) {
+  // A person may consent and choose no account.
+  const isNobodys = accounts.length === 0 && !context.accounts.findIssued(platform, token, context.now());
+  if (isNobodys) {
     throw refusal(401, invalidCode, 'Invalid OAuth access token - Cannot parse access token');
   }
   const now = context.now().getTime();

@@ -1,10 +1,12 @@
 import type { Account } from '../accounts.ts';
 import type { SandboxContext } from '../context.ts';
 import { type LedgerPost, type PostType, permalinkOf } from '../ledger.ts';
+import { oauthOperations } from '../oauth-definition.ts';
 import type { RunningPlatform, SandboxPlatform } from '../platform.ts';
 import { asObject, type Call, jsonReply, type Operation, type Reply } from '../protocol.ts';
 import { redactText } from '../requests.ts';
 import { type Container, type ContainerStatus, createContainers } from './containers.ts';
+import { createPersonReads, facebookLogin } from './facebook-login.ts';
 import {
   authenticate,
   countMatches,
@@ -50,6 +52,7 @@ export const instagram = {
     },
   },
   operations: [
+    ...oauthOperations('instagram'),
     'instagram.media.create',
     'instagram.video.upload',
     'instagram.container.status',
@@ -64,6 +67,7 @@ export const instagram = {
     'instagram.pages.list',
     'instagram.permissions.list',
   ] as const,
+  oauth: facebookLogin,
   processing: {
     'slow-container': ['instagram.media.create'],
     'failed-processing': ['instagram.media.create'],
@@ -381,35 +385,10 @@ function createInstagram(context: SandboxContext): RunningPlatform {
   };
 
   /** A page for each account: Instagram's accounts hang on Facebook's pages. */
-  const listPages: Operation = {
-    name: 'instagram.pages.list',
-    method: 'get',
-    path: '/:version/me/accounts',
-    subject: (call) => call.accounts[0]?.externalId,
-    handle(call) {
-      const known = ['id', 'name', 'access_token', 'tasks', 'instagram_business_account'];
-      const fields = readFields(call, known, ['id', 'name', 'access_token', 'tasks']);
-      const data = call.accounts.map(({ externalId, name, token }) => ({
-        ...{ id: `1${externalId}`, name, access_token: token },
-        tasks: ['ANALYZE', 'ADVERTISE', 'MESSAGING', 'MODERATE', 'CREATE_CONTENT', 'MANAGE'],
-        instagram_business_account: { id: externalId, username: usernameOf(name) },
-      }));
-      return jsonReply(200, { data: data.map((page) => select(page, fields)) });
-    },
-  };
-
-  const listPermissions: Operation = {
-    name: 'instagram.permissions.list',
-    method: 'get',
-    path: '/:version/me/permissions',
-    subject: (call) => call.accounts[0]?.externalId,
-    handle(call) {
-      const scopes = new Set(call.accounts.flatMap((account) => account.scopes));
-      return jsonReply(200, {
-        data: [...scopes].map((permission) => ({ permission, status: 'granted' })),
-      });
-    },
-  };
+  const personReads = createPersonReads(context, 'instagram', ({ externalId, name }) => ({
+    id: `1${externalId}`,
+    instagram_business_account: { id: externalId, username: usernameOf(name) },
+  }));
 
   /** One path reads containers, media, comments and accounts. */
   const getNode: Operation = {
@@ -507,8 +486,7 @@ function createInstagram(context: SandboxContext): RunningPlatform {
       listStories,
       ...comments.operations,
       publishingLimit,
-      listPages,
-      listPermissions,
+      ...personReads,
       getNode,
     ],
     authenticate: (call) => authenticate(context, 'instagram', call),

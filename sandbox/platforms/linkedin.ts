@@ -3,7 +3,7 @@ import type { Account } from '../accounts.ts';
 import type { SandboxContext } from '../context.ts';
 import type { LedgerPost, PostType } from '../ledger.ts';
 import { probeImage, type StoredMedia, sha256Of } from '../media.ts';
-import { oauthOperations } from '../oauth-definition.ts';
+import { oauthOperations, plainErrorBody } from '../oauth-definition.ts';
 import type { RunningPlatform, SandboxPlatform } from '../platform.ts';
 import {
   asObject,
@@ -97,10 +97,7 @@ export const linkedin = {
       ...(refreshToken && { refresh_token: refreshToken, refresh_token_expires_in: refreshExpiresInSeconds }),
       ...{ scope: scopes.join(','), token_type: 'Bearer' },
     }),
-    errorBody: (code, description) => ({
-      status: code === 'invalid_client' ? 401 : 400,
-      body: { error: code, error_description: description },
-    }),
+    errorBody: plainErrorBody,
   },
   // LinkedIn's clients compute the permalink, and put this address in place of LinkedIn's.
   permalinkOf: ({ publicId, parentId }, publicUrl) => `${publicUrl}/feed/update/${parentId ?? publicId}`,

@@ -3,6 +3,7 @@ import type { Account } from '../accounts.ts';
 import type { SandboxContext } from '../context.ts';
 import type { LedgerPost, PostType } from '../ledger.ts';
 import { probeImage, type StoredMedia } from '../media.ts';
+import { oauthOperations, plainErrorBody } from '../oauth-definition.ts';
 import type { RunningPlatform, SandboxPlatform } from '../platform.ts';
 import {
   asObject,
@@ -22,6 +23,7 @@ export const mastodon = {
     user: { id: /^\d+$/, scopes: ['read:accounts', 'read:statuses', 'write:statuses', 'write:media'] },
   },
   operations: [
+    ...oauthOperations('mastodon'),
     'mastodon.media.create',
     'mastodon.media.get',
     'mastodon.statuses.create',
@@ -32,6 +34,19 @@ export const mastodon = {
     'mastodon.statuses.delete',
     'mastodon.accounts.verify',
   ] as const,
+  // https://docs.joinmastodon.org/methods/oauth (second-hand, read 2026-11-21): tokens do not end.
+  oauth: {
+    authorizePath: '/oauth/authorize',
+    tokenEndpoints: [{ method: 'post', path: '/oauth/token', grants: { authorization_code: 'code' } }],
+    revocation: { method: 'post', path: '/oauth/revoke' },
+    ...{ pkce: 'S256', isPkceOptional: true, codeSeconds: 600, accessSeconds: null },
+    ...{ refreshSeconds: null, rotates: false },
+    tokenBody: ({ accessToken, scopes, issuedAt }) => ({
+      ...{ access_token: accessToken, token_type: 'Bearer', scope: scopes.join(' ') },
+      created_at: Math.floor(issuedAt.getTime() / 1_000),
+    }),
+    errorBody: plainErrorBody,
+  },
   processing: {
     'slow-upload-processing': ['mastodon.media.create'],
     'failed-processing': ['mastodon.media.create'],

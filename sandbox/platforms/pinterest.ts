@@ -3,6 +3,7 @@ import type { Account } from '../accounts.ts';
 import type { SandboxContext } from '../context.ts';
 import { type LedgerPost, permalinkOf } from '../ledger.ts';
 import { probeImage, type StoredMedia } from '../media.ts';
+import { oauthOperations } from '../oauth-definition.ts';
 import type { RunningPlatform, SandboxPlatform } from '../platform.ts';
 import {
   asObject,
@@ -25,6 +26,7 @@ export const pinterest = {
     },
   },
   operations: [
+    ...oauthOperations('pinterest'),
     'pinterest.pins.create',
     'pinterest.pins.get',
     'pinterest.pins.delete',
@@ -34,6 +36,30 @@ export const pinterest = {
     'pinterest.media.get',
     'pinterest.user_account.get',
   ] as const,
+  // https://github.com/pinterest/api-description, v5/openapi.yaml, /oauth/token (read 2026-11-21). How long a code lives, and
+  // what becomes of the family of a refresh token that is used again, is not documented.
+  oauth: {
+    authorizePath: '/oauth/',
+    tokenEndpoints: [
+      {
+        ...{ method: 'post', path: '/v5/oauth/token' },
+        grants: { authorization_code: 'code', refresh_token: 'refresh' },
+      },
+    ],
+    ...{ clientAuth: 'basic', scopeSeparator: ',', pkce: 'none', codeSeconds: 600 },
+    ...{ accessSeconds: 2_592_000, refreshSeconds: 5_184_000, rotates: true, sparesFamily: true },
+    tokenBody: ({ accessToken, refreshToken, expiresInSeconds, refreshExpiresInSeconds, ...given }) => ({
+      ...{ response_type: given.grant === 'code' ? 'authorization_code' : 'refresh_token' },
+      ...{ access_token: accessToken, token_type: 'bearer', expires_in: expiresInSeconds },
+      ...{ refresh_token: refreshToken, refresh_token_expires_in: refreshExpiresInSeconds },
+      refresh_token_expires_at: Math.floor(given.issuedAt.getTime() / 1_000) + (refreshExpiresInSeconds ?? 0),
+      scope: given.scopes.join(' '),
+    }),
+    errorBody: (code, message) => ({
+      status: code === 'invalid_client' ? 401 : 400,
+      body: { code: 2, message },
+    }),
+  },
   processing: {
     'slow-upload-processing': ['pinterest.media.upload'],
     'failed-processing': ['pinterest.media.upload'],

@@ -66,3 +66,10 @@ export const storageError = (
   code: string,
   more: Record<string, string | number> = {},
 ): Refusal => new Refusal(xmlReply(status, 'Error', { Code: code, Message: code, ...more }));
+
+/** A bad code is refused with status 200, a bad refresh token with the number 400 alone. */
+export function oauthError(error: string, _description: string, grant?: string) {
+  if (error === 'invalid_client') return { status: 401, body: { message: 'Unauthorized', error: 401 } };
+  if (grant === 'refresh') return { status: 400, body: { message: 'Bad Request', error: 400 } };
+  return { status: error === 'invalid_grant' ? 200 : 400, body: { error } };
+}

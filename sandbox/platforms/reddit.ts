@@ -4,6 +4,7 @@ import type { Account } from '../accounts.ts';
 import type { SandboxContext } from '../context.ts';
 import { type LedgerPost, permalinkOf } from '../ledger.ts';
 import { probeImage, type StoredMedia } from '../media.ts';
+import { oauthOperations } from '../oauth-definition.ts';
 import type { RunningPlatform, SandboxPlatform } from '../platform.ts';
 import {
   asObject,
@@ -23,6 +24,7 @@ import {
   errorsReply,
   expiredToken,
   failure,
+  oauthError,
   refusal,
   storageError,
   throttle,
@@ -36,6 +38,7 @@ export const reddit = {
     user: { id: /^[A-Za-z0-9_-]{3,20}$/, scopes: ['identity', 'submit', 'read', 'history', 'edit'] },
   },
   operations: [
+    ...oauthOperations('reddit'),
     'reddit.me.get',
     'reddit.subreddit.get',
     'reddit.requirements.get',
@@ -52,6 +55,25 @@ export const reddit = {
     'reddit.text.edit',
     'reddit.thing.delete',
   ] as const,
+  // The archived wiki's page OAuth2, https://github.com/reddit-archive/reddit/wiki/OAuth2, in a copy (read 2026-11-21)
+  oauth: {
+    authorizePath: '/api/v1/authorize',
+    tokenEndpoints: [
+      {
+        ...{ method: 'post', path: '/api/v1/access_token' },
+        grants: { authorization_code: 'code', refresh_token: 'refresh' },
+      },
+    ],
+    revocation: { method: 'post', path: '/api/v1/revoke_token' },
+    ...{ clientAuth: 'basic', pkce: 'none', codeSeconds: 600, accessSeconds: 3_600 },
+    ...{ refreshSeconds: 'endless', rotates: false },
+    isOffline: ({ query }) => query.get('duration') === 'permanent',
+    tokenBody: ({ accessToken, refreshToken, expiresInSeconds, scopes }) => ({
+      ...{ access_token: accessToken, token_type: 'bearer', expires_in: expiresInSeconds },
+      ...{ scope: scopes.join(' '), ...(refreshToken && { refresh_token: refreshToken }) },
+    }),
+    errorBody: oauthError,
+  },
   processing: {
     'slow-upload-processing': ['reddit.image.submit', 'reddit.video.submit'],
     'failed-processing': ['reddit.image.submit', 'reddit.video.submit'],

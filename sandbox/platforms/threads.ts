@@ -1,10 +1,12 @@
 import type { Account } from '../accounts.ts';
 import type { SandboxContext } from '../context.ts';
 import { type LedgerPost, type PostType, permalinkOf } from '../ledger.ts';
+import { oauthOperations, type SandboxOAuth } from '../oauth-definition.ts';
 import type { RunningPlatform, SandboxPlatform } from '../platform.ts';
 import { type Call, jsonReply, type Operation, type Reply } from '../protocol.ts';
 import { redactText } from '../requests.ts';
 import { type Container, createContainers } from './containers.ts';
+import { graphOAuthError } from './facebook-login.ts';
 import {
   authenticate,
   errorReply,
@@ -33,6 +35,29 @@ import {
   usernameOf,
 } from './graph.ts';
 
+// https://developers.facebook.com/docs/threads/get-started/get-access-tokens-and-permissions and .../long-lived-tokens
+const threadsLogin: SandboxOAuth = {
+  authorizePath: '/oauth/authorize',
+  tokenEndpoints: [
+    { method: 'post', path: '/oauth/access_token', grants: { authorization_code: 'code' } },
+    { method: 'get', path: '/access_token', grants: { th_exchange_token: 'exchange' }, proof: 'secret' },
+    {
+      ...{ method: 'get', path: '/refresh_access_token', grants: { th_refresh_token: 'exchange' } },
+      ...{ proof: 'none', minAgeSeconds: 86_400 },
+    },
+  ],
+  ...{ scopeSeparator: ',', pkce: 'none', codeSeconds: 3_600 },
+  ...{ accessSeconds: 3_600, exchangedSeconds: 5_184_000, refreshSeconds: null, rotates: false },
+  // What was granted is not said; a code's token comes without its end.
+  tokenBody: ({ accessToken, expiresInSeconds, externalIds, grant }) => ({
+    access_token: accessToken,
+    ...(grant === 'code'
+      ? { user_id: externalIds[0] ?? null }
+      : { token_type: 'bearer', expires_in: expiresInSeconds }),
+  }),
+  errorBody: graphOAuthError,
+};
+
 export const threads = {
   name: 'Threads',
   kinds: {
@@ -48,6 +73,7 @@ export const threads = {
     },
   },
   operations: [
+    ...oauthOperations('threads'),
     'threads.container.create',
     'threads.container.status',
     'threads.threads_publish',
@@ -58,6 +84,7 @@ export const threads = {
     'threads.threads_publishing_limit',
     'threads.user.get',
   ] as const,
+  oauth: threadsLogin,
   processing: {
     'slow-container': ['threads.container.create'],
     'failed-processing': ['threads.container.create'],

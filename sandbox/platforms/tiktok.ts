@@ -4,6 +4,7 @@ import type { SandboxContext } from '../context.ts';
 import type { Fault } from '../faults.ts';
 import { type LedgerPost, permalinkOf } from '../ledger.ts';
 import { probeImage, type StoredMedia } from '../media.ts';
+import { oauthOperations } from '../oauth-definition.ts';
 import type { RunningPlatform, SandboxPlatform } from '../platform.ts';
 import {
   asObject,
@@ -22,6 +23,7 @@ export const tiktok = {
     creator: { id: /^[\w-]+$/, scopes: ['user.info.basic', 'video.publish', 'video.list'] },
   },
   operations: [
+    ...oauthOperations('tiktok'),
     'tiktok.creator_info.query',
     'tiktok.video.init',
     'tiktok.upload.put',
@@ -30,6 +32,31 @@ export const tiktok = {
     'tiktok.video.list',
     'tiktok.user.info',
   ] as const,
+  // https://developers.tiktok.com/docs/en/oauth-user-access-token-management (read 2026-11-21). The challenge is documented
+  // for applications on a device; how long a code lives is not.
+  oauth: {
+    authorizePath: '/v2/auth/authorize/',
+    tokenEndpoints: [
+      {
+        ...{ method: 'post', path: '/v2/oauth/token/' },
+        grants: { authorization_code: 'code', refresh_token: 'refresh' },
+      },
+    ],
+    revocation: { method: 'post', path: '/v2/oauth/revoke/' },
+    ...{ clientIdName: 'client_key', scopeSeparator: ',', pkce: 'S256-hex', isPkceOptional: true },
+    ...{ codeSeconds: 600, accessSeconds: 7_200, refreshSeconds: 15_552_000 },
+    ...{ rotates: true, sparesFamily: true },
+    tokenBody: ({ accessToken, refreshToken, expiresInSeconds, refreshExpiresInSeconds, ...given }) => ({
+      ...{ access_token: accessToken, expires_in: expiresInSeconds, token_type: 'Bearer' },
+      ...{ refresh_token: refreshToken, refresh_expires_in: refreshExpiresInSeconds },
+      ...{ open_id: given.externalIds[0] ?? '', scope: given.scopes.join(',') },
+    }),
+    // Some refusals come with status 200.
+    errorBody: (error, error_description) => ({
+      status: error === 'invalid_grant' ? 200 : 400,
+      body: { error, error_description, log_id: randomBytes(16).toString('hex') },
+    }),
+  },
   processing: {
     'slow-upload-processing': ['tiktok.upload.put', 'tiktok.content.init'],
     'failed-processing': ['tiktok.upload.put', 'tiktok.content.init'],

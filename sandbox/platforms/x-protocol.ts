@@ -82,3 +82,15 @@ export function throttled(reset: number): Reply {
   const reply = problem(429, null, 'Too Many Requests', 'Too Many Requests');
   return { ...reply, headers: { ...reply.headers, 'x-rate-limit-reset': String(reset) } };
 }
+
+/** The flat errors of OAuth; a dead code or token is told by its sentence alone. */
+export function oauthError(code: string, description: string, grant?: string) {
+  if (code === 'invalid_client') {
+    const body = { error: 'unauthorized_client', error_description: 'Missing valid authorization header' };
+    return { status: 401, body };
+  }
+  if (code !== 'invalid_grant') return { status: 400, body: { error: code, error_description: description } };
+  const named = grant === 'code' ? 'authorization code' : 'token';
+  const error_description = `Value passed for the ${named} was invalid.`;
+  return { status: 400, body: { error: 'invalid_request', error_description } };
+}

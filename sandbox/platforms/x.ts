@@ -3,6 +3,7 @@ import twitter from 'twitter-text';
 import type { Account } from '../accounts.ts';
 import type { SandboxContext } from '../context.ts';
 import type { LedgerPost, PostType } from '../ledger.ts';
+import { oauthOperations } from '../oauth-definition.ts';
 import type { RunningPlatform, SandboxPlatform } from '../platform.ts';
 import {
   asObject,
@@ -22,6 +23,7 @@ import {
   invalid,
   missing,
   notFound,
+  oauthError,
   problem,
   refusal,
   requireJson,
@@ -39,6 +41,7 @@ export const x = {
     },
   },
   operations: [
+    ...oauthOperations('x'),
     'x.media.upload',
     'x.media.initialize',
     'x.media.append',
@@ -53,6 +56,26 @@ export const x = {
     'x.posts.search',
     'x.users.me',
   ] as const,
+  // https://docs.x.com/fundamentals/authentication/oauth-2-0/authorization-code (read 2026-11-21); the life of a refresh
+  // token and the words of refusals are second-hand.
+  oauth: {
+    authorizePath: '/i/oauth2/authorize',
+    tokenEndpoints: [
+      {
+        ...{ method: 'post', path: '/2/oauth2/token' },
+        grants: { authorization_code: 'code', refresh_token: 'refresh' },
+      },
+    ],
+    revocation: { method: 'post', path: '/2/oauth2/revoke', body: { revoked: true } },
+    ...{ clientAuth: 'basic', pkce: 'S256', codeSeconds: 30, accessSeconds: 7_200 },
+    ...{ refreshSeconds: 15_552_000, rotates: true },
+    isOffline: ({ scopes }) => scopes.includes('offline.access'),
+    tokenBody: ({ accessToken, refreshToken, expiresInSeconds, scopes }) => ({
+      ...{ token_type: 'bearer', expires_in: expiresInSeconds, access_token: accessToken },
+      ...{ scope: scopes.join(' '), ...(refreshToken && { refresh_token: refreshToken }) },
+    }),
+    errorBody: oauthError,
+  },
   processing: {
     'slow-upload-processing': ['x.media.finalize'],
     'failed-processing': ['x.media.finalize'],

@@ -3,6 +3,7 @@ import type { Account } from '../accounts.ts';
 import type { SandboxContext } from '../context.ts';
 import type { LedgerPost } from '../ledger.ts';
 import { probeImage, type StoredMedia } from '../media.ts';
+import { oauthOperations, plainErrorBody } from '../oauth-definition.ts';
 import type { RunningPlatform, SandboxPlatform } from '../platform.ts';
 import {
   asObject,
@@ -30,6 +31,7 @@ export const youtube = {
     },
   },
   operations: [
+    ...oauthOperations('youtube'),
     'youtube.upload.start',
     'youtube.upload.put',
     'youtube.upload.finish',
@@ -43,6 +45,27 @@ export const youtube = {
     'youtube.commentThreads.insert',
     'youtube.commentThreads.list',
   ] as const,
+  // https://developers.google.com/identity/protocols/oauth2/web-server (read 2026-11-21): a refresh token ends when it is
+  // revoked or unused for six months, which nobody waits for here. How long a code lives is not documented.
+  oauth: {
+    authorizePath: '/o/oauth2/v2/auth',
+    tokenEndpoints: [
+      {
+        ...{ method: 'post', path: '/token' },
+        grants: { authorization_code: 'code', refresh_token: 'refresh' },
+      },
+    ],
+    revocation: { method: 'post', path: '/revoke', proof: 'none', refusesUnknown: true },
+    ...{ pkce: 'S256', isPkceOptional: true, codeSeconds: 600, accessSeconds: 3_600 },
+    ...{ refreshSeconds: 'endless', rotates: false },
+    // Without the prompt somebody who has consented before is given none.
+    isOffline: ({ query }) => query.get('access_type') === 'offline' && query.get('prompt') === 'consent',
+    tokenBody: ({ accessToken, refreshToken, expiresInSeconds, scopes }) => ({
+      ...{ access_token: accessToken, expires_in: expiresInSeconds, token_type: 'Bearer' },
+      ...{ scope: scopes.join(' '), ...(refreshToken && { refresh_token: refreshToken }) },
+    }),
+    errorBody: plainErrorBody,
+  },
   processing: {
     'slow-upload-processing': ['youtube.upload.finish'],
     'failed-processing': ['youtube.upload.finish'],

@@ -124,7 +124,13 @@ describe('a platform that rotates, with PKCE and credentials in a header,', () =
     tokenEndpoints: [
       { method: 'post', path: '/token', grants: { authorization_code: 'code', refresh_token: 'refresh' } },
     ],
-    ...{ revokePath: '/revoke', clientAuth: 'basic', pkce: 'S256', codeSeconds: 30, accessSeconds: 7_200 },
+    ...{
+      revocation: { method: 'post', path: '/revoke' },
+      clientAuth: 'basic',
+      pkce: 'S256',
+      codeSeconds: 30,
+      accessSeconds: 7_200,
+    },
     ...{ refreshSeconds: 15_552_000, rotates: true },
     tokenBody: (tokens) => tokens,
     errorBody: (error) => ({ status: 400, body: { error } }),
@@ -146,7 +152,7 @@ describe('a platform that rotates, with PKCE and credentials in a header,', () =
       accounts: {
         list: () => [],
         issue: async (token: IssuedToken) => void issued.set(token.token, token),
-        isIssued: (_platform: string, token: string) => issued.has(token),
+        findIssued: (_platform: string, token: string) => issued.get(token),
         withdraw: async (_platform: string, token: string) => void issued.delete(token),
       },
     } as unknown as SandboxContext;
@@ -183,7 +189,7 @@ describe('a platform that rotates, with PKCE and credentials in a header,', () =
   };
 
   async function connect(call: ReturnType<typeof serve>, codeChallenge = challenge('base64url')) {
-    const query = { ...request, code_challenge: codeChallenge };
+    const query = { ...request, code_challenge: codeChallenge, code_challenge_method: 'S256' };
     const { headers } = await call('post', '/authorize', query, {
       decision: 'allow',
       account: '1',

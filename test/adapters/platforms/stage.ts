@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import sharp from 'sharp';
+import type { Connector } from '../../../adapters/platforms/connector.ts';
 import { createPlatformFetch } from '../../../adapters/platforms/platform-fetch.ts';
 import type {
   Account,
@@ -49,6 +50,8 @@ export const cells: readonly Cell[] = testedPlatforms.flatMap((platform) =>
 
 export interface Stage {
   readonly adapterOf: (cell: Cell) => PlatformAdapter;
+  /** Of a platform whose accounts are connected by OAuth. */
+  readonly connectorOf: (platform: Platform) => Connector;
   readonly accountOf: (cell: Cell) => Account;
   /** A post that the platform's rules allow, with words of its own. */
   readonly contentOf: (cell: Cell, word: string) => PublicContent;
@@ -68,7 +71,7 @@ export interface Stage {
 const commitTimeoutMs = 700;
 
 /** A sandbox with an account for each kind of each platform, adapters that reach it, and media that it can fetch. */
-export async function openStage(): Promise<Stage> {
+export async function openStage({ now = () => new Date() } = {}): Promise<Stage> {
   const files = await makeFiles();
   const server = createServer((request, response) => {
     const bytes = request.url?.endsWith('.mp4') ? files.video : files.image;
@@ -87,12 +90,13 @@ export async function openStage(): Promise<Stage> {
       yield bytesOf(item);
     },
   };
-  const sandbox = await startSandbox({ port: 0 });
+  const sandbox = await startSandbox({ port: 0, now });
   const registry = createRegistry({
     live: liveEndpoints,
     sandbox: sandboxEndpoints(sandbox.url),
     sandboxTimings: { pollIntervalMs: 10, blindWaitMs: 100, settleMs: 0, commitTimeoutMs },
     fetch: createPlatformFetch(),
+    now,
   });
 
   const control: Stage['control'] = async (method, path, body) => {
@@ -121,6 +125,7 @@ export async function openStage(): Promise<Stage> {
 
   return {
     adapterOf,
+    connectorOf: (platform) => registry.connectorFor({ platform, mode: 'sandbox' }),
     accountOf,
     control,
     media,
