@@ -87,7 +87,7 @@ export async function gatherFacts(stage: Stage, post: StagedPost, given: FactsIn
     commitsOf(stage, post),
     phaseOfRun(stage, post.postId),
     replayed(stage, post.postId, given.name),
-    projectionOf(stage, post.postId),
+    oneAtATime(() => projectionOf(stage, post.postId)),
   ]);
   const row = rows[0]!;
   const { recoveredAtMs, settledAtMs, isEnded = false } = given;
@@ -140,15 +140,22 @@ async function projectionOf({ live, tenant }: Stage, postId: string): Promise<st
   }
 }
 
-let lastReplay: Promise<unknown> = Promise.resolve();
-
-/** One at a time: the runtime that replayers share ends with the last of them. */
 function replayed({ live, tenant }: Stage, postId: string, name: string): Promise<string | null> {
   const run = { client: live.temporal, codec: live.codec };
-  const replay = async () =>
-    replayAndKeep(await captureHistory(run, tenant.id, postId), name, live.endpoints.workflowBundlePath);
-  const next = lastReplay.then(replay, replay);
-  lastReplay = next;
+  return oneAtATime(async () =>
+    replayAndKeep(await captureHistory(run, tenant.id, postId), name, live.endpoints.workflowBundlePath),
+  );
+}
+
+let last: Promise<unknown> = Promise.resolve();
+
+/**
+ * Replays end the runtime that they share with the last of them, and hold this process's loop for seconds: a connection that
+ * is opened meanwhile runs out of time.
+ */
+function oneAtATime<Result>(work: () => Promise<Result>): Promise<Result> {
+  const next = last.then(work, work);
+  last = next;
   return next;
 }
 
