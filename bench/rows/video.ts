@@ -83,6 +83,12 @@ async function measure({ options, servers, report }: BenchContext): Promise<RowF
       figures: [
         figure('worker’s memory above idle while it uploads', 'MiB', memory, atMost(64)),
         besides(`${megabytes} MB uploaded`, 's', floorSeconds, seconds),
+        besides(
+          'of it, without the sandbox’s own time',
+          's',
+          floorSeconds,
+          seconds - upload.answeringSeconds,
+        ),
         besides('rate of the upload', 'MB/s', megabytes / floorSeconds, megabytes / seconds),
         figure('texts due meanwhile, latest', 'ms', lateness.latestMs, atMost(1_000)),
         figure(
@@ -95,7 +101,8 @@ async function measure({ options, servers, report }: BenchContext): Promise<RowF
       ],
       notes: [
         `Texts: ${lateness.during} were due between the opening of the upload and the publication, one each ${textsEveryMs} ms`,
-        `Undisturbed: ${round(upload.receivedBytes / filmBytes)} × the film received in ${upload.pieces} pieces and ${upload.sessions} upload(s)`,
+        `Undisturbed: ${round(upload.receivedBytes / filmBytes)} × the film received in ${upload.pieces} pieces and ${upload.sessions} upload(s); ` +
+          `the sandbox took ${round(upload.answeringSeconds)} s of its time to hash and keep what it had read`,
         `Killed at ${round((100 * killed.receivedBytes) / filmBytes)} %: ${resumed.pieces} pieces and ${resumed.sessions} upload(s); ` +
           `on its way again after ${round((resumed.firstAfter(killed.killedAtMs) - killed.killedAtMs) / 1000)} s, published after ${round((killed.publishedAtMs - killed.killedAtMs) / 1000)} s. ` +
           'What the sandbox had of the piece that was cut off is not counted: 8 MiB at most',
@@ -219,6 +226,8 @@ interface SeenUpload {
   readonly startedAtMs: number;
   /** When the last piece of the preparation was answered. */
   readonly endedAtMs: number;
+  /** Seconds that the sandbox took to answer pieces that it had read. */
+  readonly answeringSeconds: number;
   /** When the first piece arrived after an instant. */
   readonly firstAfter: (atMs: number) => number;
 }
@@ -243,6 +252,7 @@ async function readUpload({ sandboxUrl }: Product, { externalId }: ConnectedAcco
     receivedBytes: pieces.reduce((total, { bodyBytes }) => total + bodyBytes, 0),
     startedAtMs: Math.min(...sessions.map(atMs)),
     endedAtMs: Math.max(...puts.map((put) => atMs(put) + (put.answered?.durationMs ?? 0))),
+    answeringSeconds: puts.reduce((total, { answered }) => total + (answered?.durationMs ?? 0), 0) / 1000,
     firstAfter: (fromMs) => Math.min(...pieces.map(atMs).filter((at) => at > fromMs)),
   };
 }
