@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { closedLoop, expectNoErrors, until } from '../measure/load.ts';
 import { residentMebibytes } from '../measure/processes.ts';
+import { watch } from '../measure/watch.ts';
 import { type StoredFilm, timeBareUpload, uploadFilm } from '../product/film.ts';
 import { type Product, startProduct } from '../product/product.ts';
 import {
@@ -65,8 +66,8 @@ async function measure({ options, servers, report }: BenchContext): Promise<RowF
     const spanMs = dueAheadMs + floorBefore * 8_000 + 5_000;
     const count = Math.ceil(spanMs / textsEveryMs);
     const texts = await scheduleTexts(product, tenant, count, textsEveryMs);
-    const calm = await watchMemory(product.worker!.processId, () =>
-      publishFilm(product, tenant, undisturbed, film),
+    const { value: calm, seen } = await watch(product.processes, () =>
+      watchMemory(product.worker!.processId, () => publishFilm(product, tenant, undisturbed, film)),
     );
     const upload = await readUpload(product, undisturbed);
     const lateness = await readLateness(product, texts, upload.startedAtMs, calm.value.publishedAtMs);
@@ -108,6 +109,8 @@ async function measure({ options, servers, report }: BenchContext): Promise<RowF
           'What the sandbox had of the piece that was cut off is not counted: 8 MiB at most',
         `Worker: ${round(calm.idleMebibytes)} MiB before, most until the publication ${round(calm.aboveMebibytes(0, Number.POSITIVE_INFINITY))} MiB above it; ` +
           `API while it took the film: ${round(taken.aboveMebibytes(0, Number.POSITIVE_INFINITY))} MiB above idle`,
+        `Until the publication the worker used ${round(seen.cpuMs.worker! / 1000)} s of CPU in ${round(seen.elapsedMs / 1000)} s; ` +
+          `programs that are not ours used ${round(seen.noise.foreign * 100)} % of the machine`,
         `Floor (s), raw: ${round(floorBefore)}, ${round(floorAfter)}`,
       ],
       rounds: null,
