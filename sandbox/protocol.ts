@@ -25,7 +25,7 @@ export interface Call {
   headers: IncomingHttpHeaders;
   body: Buffer;
   /** The body as JSON; undefined if it is none. */
-  json: unknown;
+  readonly json: unknown;
   /** The body as it arrives, for an operation that `isStreamed`. */
   stream: Readable;
   receivedAt: Date;
@@ -305,6 +305,7 @@ export function bearerToken(call: Call): string | undefined {
 function readCall(context: SandboxContext, request: Request): Call {
   const [rawPath = '', rawQuery = ''] = splitOnce(request.originalUrl, '?');
   const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+  let json: { value: unknown } | undefined;
   return {
     requestId: randomUUID(),
     method: request.method,
@@ -314,7 +315,11 @@ function readCall(context: SandboxContext, request: Request): Call {
     query: new URLSearchParams(rawQuery),
     headers: request.headers,
     body,
-    json: parseJson(body),
+    // Read when it is asked for: making text of 8 MiB of a video costs more than keeping them.
+    get json() {
+      json ??= { value: parseJson(body) };
+      return json.value;
+    },
     stream: request,
     receivedAt: context.now(),
     accounts: [],

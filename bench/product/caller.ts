@@ -12,6 +12,8 @@ export interface Call {
   readonly ifMatch?: string;
   /** Any other answer throws. */
   readonly expected: number;
+  /** How long an answer is waited for (default 20 s). */
+  readonly timeoutMs?: number;
 }
 
 /** A host's client of the interface, with little work of its own. */
@@ -29,7 +31,7 @@ export function createCaller(url: string, connections: number): Caller {
     url,
     close: () => pool.close(),
     call: async (call) => {
-      const { method, path, token, body, key, tenantId, ifMatch, expected } = call;
+      const { method, path, token, body, key, tenantId, ifMatch, expected, timeoutMs = 20_000 } = call;
       const answer = await pool.request({
         method,
         path: `${pathname}${path}`,
@@ -41,8 +43,8 @@ export function createCaller(url: string, connections: number): Caller {
           ...(ifMatch && { 'if-match': ifMatch }),
         },
         body: body === undefined ? null : JSON.stringify(body),
-        bodyTimeout: 20_000,
-        headersTimeout: 20_000,
+        bodyTimeout: timeoutMs,
+        headersTimeout: timeoutMs,
       });
       const text = await answer.body.text();
       if (answer.statusCode !== expected)

@@ -37,6 +37,7 @@ export interface Product {
 }
 
 export interface KillableWorker {
+  readonly processId: number;
   /** At once, and without a word to anybody; answers when it is gone. */
   readonly kill: () => Promise<void>;
 }
@@ -133,6 +134,7 @@ async function startParts(
       const of = newest;
       return (
         of && {
+          processId: of.processId,
           kill: async () => {
             process.kill(of.processId, 'SIGKILL');
             await of.exited;

@@ -10,15 +10,25 @@ import { issuer, type Product } from './product.ts';
 export interface BenchTenant {
   readonly id: string;
   readonly profileIds: readonly string[];
+  /** Of YouTube. */
+  readonly channels: readonly ConnectedAccount[];
   /** Tokens: the author may not approve what it wrote. */
   readonly author: string;
   readonly reviewer: string;
   readonly second: string;
 }
 
+export interface ConnectedAccount {
+  readonly profileId: string;
+  /** The platform's own. */
+  readonly externalId: string;
+}
+
 export interface TenantOptions {
-  /** How many accounts (default 20). */
+  /** How many accounts, pages of LinkedIn (default 20). */
   readonly profiles?: number;
+  /** How many channels of YouTube (default none). */
+  readonly channels?: number;
   readonly policy?: PolicyLayer;
 }
 
@@ -34,7 +44,7 @@ export const threeApprovals: PolicyLayer = { publish: { quorum: 2 } };
 
 export async function createTenant(
   product: Product,
-  { profiles = 20, policy }: TenantOptions = {},
+  { profiles = 20, channels = 0, policy }: TenantOptions = {},
 ): Promise<BenchTenant> {
   const { call } = product.caller;
   const root = await signToken(product.jwtSecret, { subject: 'root', role: 'super_admin' });
@@ -57,29 +67,47 @@ export async function createTenant(
     });
   const profileIds: string[] = [];
   const connected = await closedLoop({ count: profiles, concurrency: 8 }, async () => {
-    profileIds.push(await connectProfile(product, asRoot));
+    profileIds.push((await connect(product, asRoot, newPage())).profileId);
   });
   expectNoErrors('Connecting profiles', connected);
+  const connectedChannels: ConnectedAccount[] = [];
+  for (let index = 0; index < channels; index += 1)
+    connectedChannels.push(await connect(product, asRoot, newChannel()));
   return {
-    id,
-    profileIds,
+    ...{ id, profileIds, channels: connectedChannels },
     author: await enrol('author', 'content_manager'),
     reviewer: await enrol('reviewer', 'content_manager'),
     second: await enrol('second', 'tenant_admin'),
   };
 }
 
-async function connectProfile(
+interface NewAccount {
+  readonly platform: 'linkedin' | 'youtube';
+  readonly kind: 'organization' | 'channel';
+  readonly externalId: string;
+}
+
+const newPage = (): NewAccount => ({
+  ...{ platform: 'linkedin', kind: 'organization' },
+  externalId: `urn:li:organization:${randomBytes(5).readUIntBE(0, 5)}`,
+});
+
+const newChannel = (): NewAccount => ({
+  ...{ platform: 'youtube', kind: 'channel' },
+  externalId: `UC${randomBytes(11).toString('hex')}`,
+});
+
+async function connect(
   { caller, sandboxUrl }: Product,
   asRoot: { token: string; tenantId: string },
-): Promise<string> {
-  const externalId = `urn:li:organization:${randomBytes(5).readUIntBE(0, 5)}`;
-  const account = { platform: 'linkedin', externalId, name: externalId };
+  { platform, kind, externalId }: NewAccount,
+): Promise<ConnectedAccount> {
+  const account = { platform, externalId, name: externalId };
   const token = randomUUID();
-  await askSandbox(sandboxUrl, '/accounts', { ...account, kind: 'organization', token });
-  const body = { ...account, accountKind: 'organization', accessToken: token };
+  await askSandbox(sandboxUrl, '/accounts', { ...account, kind, token });
+  const body = { ...account, accountKind: kind, accessToken: token };
   const profile = await caller.call({ method: 'POST', path: '/profiles', ...asRoot, body, expected: 201 });
-  return profile.id;
+  return { profileId: profile.id, externalId };
 }
 
 const signToken = (secret: string, claims: { subject: string; role: Role; tenant?: string }) =>
@@ -107,7 +135,10 @@ export async function askSandbox(sandboxUrl: string, path: string, body?: unknow
 /** What the sandbox's ledger holds of a publication. */
 export interface LedgerEntry {
   readonly publicId: string;
+  /** Of the account. */
+  readonly externalId: string;
   readonly text: string;
+  readonly media: readonly { readonly sha256: string }[];
   readonly receivedAt: string;
 }
 

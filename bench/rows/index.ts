@@ -9,6 +9,7 @@ import { lifecycleRow } from './lifecycle.ts';
 import { memoryRow } from './memory.ts';
 import { readRow } from './read.ts';
 import { recoveryRow } from './recovery.ts';
+import { videoRow } from './video.ts';
 
 /** Everything that is measured, in the order it is measured in. */
 export const rows: readonly Row[] = [
@@ -22,4 +23,5 @@ export const rows: readonly Row[] = [
   memoryRow,
   bootRow,
   recoveryRow,
+  videoRow,
 ];
