@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { type Response, Router } from 'express';
 import type { SandboxContext } from './context.ts';
 import { describePost, type LedgerEntry } from './ledger.ts';
 import { contentTypeOf } from './media.ts';
+import { escapeHtml, renderPage } from './page.ts';
 import { type Platform, platforms, sandboxPlatforms } from './platforms/index.ts';
 
 const maxCards = 100;
@@ -84,33 +84,13 @@ function sendCard(response: Response, entry: LedgerEntry | undefined): void {
 }
 
 function sendPage(response: Response, page: { title: string; body: string; refresh?: boolean }): void {
-  const nonce = randomBytes(16).toString('base64');
-  response.set({
-    'content-type': 'text/html; charset=utf-8',
-    'content-security-policy': `default-src 'none'; img-src 'self'; media-src 'self'; style-src 'nonce-${nonce}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
-    'x-content-type-options': 'nosniff',
-    'referrer-policy': 'no-referrer',
-    'cache-control': 'no-store',
+  const reloads = page.refresh ? ` Reloads every ${refreshSeconds} seconds.` : '';
+  const { headers, body } = renderPage({
+    ...{ title: page.title, body: page.body, refreshSeconds: page.refresh ? refreshSeconds : undefined },
+    header: `<h1><a href="/">Sandbox feed</a></h1>
+<p class="quiet">What went live on the sandbox's platforms, newest first.${reloads}</p>`,
   });
-  response.send(`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-${page.refresh ? `<meta http-equiv="refresh" content="${refreshSeconds}">` : ''}
-<title>${escapeHtml(page.title)}</title>
-<style nonce="${nonce}">${css}</style>
-</head>
-<body>
-<header><h1><a href="/">Sandbox feed</a></h1>
-<p class="quiet">What went live on the sandbox's platforms, newest first.${page.refresh ? ` Reloads every ${refreshSeconds} seconds.` : ''}</p></header>
-<main>
-${page.body}
-</main>
-</body>
-</html>
-`);
+  response.set(headers).send(body);
 }
 
 function renderFilter(current: Platform | undefined): string {
@@ -156,42 +136,3 @@ export function renderMedium({ sha256, contentType }: LedgerEntry['media'][numbe
     ? `<video src="${address}" controls preload="metadata"></video>`
     : `<img src="${address}" alt="${escapeHtml(altText)}" loading="lazy">`;
 }
-
-export function escapeHtml(text: string): string {
-  return text
-    .replace(/&/g, '&amp;')
-    .replace(/</g, '&lt;')
-    .replace(/>/g, '&gt;')
-    .replace(/"/g, '&quot;')
-    .replace(/'/g, '&#39;');
-}
-
-const css = `
-:root { --ground: #f3f4f6; --card: #fff; --ink: #16191d; --quiet: #59616b; --line: #d7dbe0; --link: #0a58ca; }
-@media (prefers-color-scheme: dark) {
-  :root { --ground: #14171a; --card: #1e2226; --ink: #e8eaed; --quiet: #a2abb5; --line: #363c43; --link: #8ab4f8; }
-}
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 44rem; padding: 1.5rem 1rem; background: var(--ground); color: var(--ink);
-  font: 1rem/1.5 system-ui, sans-serif; }
-a { color: var(--link); }
-h1 { margin: 0; font-size: 1.4rem; }
-h1 a { color: inherit; text-decoration: none; }
-h2 { margin: 0 0 .75rem; font-size: 1.05rem; }
-h3 { margin: .75rem 0 0; font-size: 1rem; overflow-wrap: anywhere; }
-nav { display: flex; flex-wrap: wrap; gap: .25rem 1rem; margin: 0 0 1rem; }
-nav [aria-current] { color: inherit; font-weight: 600; text-decoration: none; }
-.quiet, dl { color: var(--quiet); font-size: .875rem; }
-.empty { padding: 3rem 1rem; border: 1px dashed var(--line); border-radius: .5rem; text-align: center; color: var(--quiet); }
-article { margin: 0 0 1rem; padding: 1rem; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; }
-article.removed { opacity: .6; }
-.platform { padding: .1rem .45rem; border: 1px solid var(--line); border-radius: .25rem; font-size: .8rem; font-weight: 500; }
-.pictures { display: flex; gap: .5rem; overflow-x: auto; }
-.pictures img, .pictures video { max-width: 100%; max-height: 22rem; border-radius: .25rem; }
-.pictures img:not(:only-child) { max-height: 14rem; }
-.copy { margin: .75rem 0; white-space: pre-wrap; overflow-wrap: anywhere; }
-dl { margin: 0; }
-dl div { display: flex; gap: .75rem; }
-dt { flex: 0 0 5.5rem; }
-dd { margin: 0; overflow-wrap: anywhere; }
-`;

@@ -1,6 +1,6 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { IssuedToken } from './accounts.ts';
-import { renderConsent } from './consent-page.ts';
+import { renderConsent, renderNoClient } from './consent-page.ts';
 import type { SandboxContext } from './context.ts';
 import type { Grant, SandboxOAuth, TokenEndpoint } from './oauth-definition.ts';
 import type { OperationName, Platform } from './platforms/index.ts';
@@ -61,7 +61,7 @@ export function createOAuth(
     const get = (name: string) => parameters.get(name) ?? '';
     const redirectUri = get('redirect_uri');
     if (!get(clientIdName) || !URL.canParse(redirectUri)) {
-      throw new Refusal(htmlReply(400, '<p>The address has no client or no redirect URI.</p>'));
+      throw new Refusal({ status: 400, ...renderNoClient() });
     }
     if (get('response_type') !== 'code')
       throw new Refusal(back(redirectUri, parameters, 'unsupported_response_type'));
@@ -94,10 +94,8 @@ export function createOAuth(
     handle(call) {
       const { clientId, scopes } = readRequest(call.query);
       const accounts = context.accounts.list().filter((account) => account.platform === platform);
-      return htmlReply(
-        200,
-        renderConsent({ platform, clientId, scopes, accounts, action: `?${call.rawQuery}` }),
-      );
+      const page = renderConsent({ platform, clientId, scopes, accounts, action: `?${call.rawQuery}` });
+      return { status: 200, ...page };
     },
   };
 
@@ -337,14 +335,3 @@ function redirect(redirectUri: string, answer: Record<string, string>): Reply {
   for (const [name, value] of Object.entries(answer)) url.searchParams.set(name, value);
   return { status: 302, headers: { location: url.href } };
 }
-
-const htmlReply = (status: number, body: string): Reply => ({
-  status,
-  headers: {
-    'content-type': 'text/html; charset=utf-8',
-    // Where the form leads on to is the client's affair, and browsers count redirects.
-    'content-security-policy': "default-src 'none'; form-action *; base-uri 'none'; frame-ancestors 'none'",
-    ...{ 'referrer-policy': 'no-referrer', 'cache-control': 'no-store' },
-  },
-  body,
-});
