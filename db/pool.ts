@@ -10,20 +10,29 @@ export interface PoolOptions {
   readonly max?: number;
   /** Shown in `pg_stat_activity`. */
   readonly applicationName: string;
+  /** How long the server works on one statement (default 10 s). */
+  readonly statementTimeoutMs?: number;
   /** Told of errors on idle connections; the pool replaces them by itself. */
   readonly onIdleError: (error: Error) => void;
 }
 
-/** Opens a pool. Waiting for a connection is bounded at 5 s, a statement at 10 s, so that nothing hangs on the database. */
+/** What an answer may take on its way, before a connection is given up. */
+const answerMarginMs = 2_000;
+
+/**
+ * Opens a pool. Waiting for a connection is bounded at 5 s, and so is a statement, so that nothing hangs on the database: a
+ * connection that went dumb is lent out again to nobody once its statement's time and two seconds are over.
+ */
 export function openPool(options: PoolOptions): pg.Pool {
+  const { statementTimeoutMs = 10_000 } = options;
   const pool = new pg.Pool({
     connectionString: options.connectionString,
     max: options.max ?? 10,
     application_name: options.applicationName,
     connectionTimeoutMillis: 5_000,
-    statement_timeout: 10_000,
+    statement_timeout: statementTimeoutMs,
     lock_timeout: 5_000,
-    query_timeout: 12_000,
+    query_timeout: statementTimeoutMs + answerMarginMs,
     idle_in_transaction_session_timeout: 15_000,
     keepAlive: true,
   });

@@ -24,6 +24,12 @@ export interface RunningApi {
 /** How long requests under way may take to finish at shutdown. */
 const drainMs = 10_000;
 
+/**
+ * With what the pool adds, no longer than a request waits: statements that hang when the way to the database breaks hold all
+ * connections that long after it is mended.
+ */
+const statementTimeoutMs = 6_000;
+
 /** Runs one process of the HTTP interface. */
 export async function startApi(config: ApiConfig): Promise<RunningApi> {
   const logger = createLogger('gatepost-api', config.LOG_LEVEL);
@@ -31,6 +37,7 @@ export async function startApi(config: ApiConfig): Promise<RunningApi> {
     connectionString: config.GATEPOST_API_DATABASE_URL,
     max: config.GATEPOST_API_DATABASE_CONNECTIONS,
     applicationName: 'gatepost-api',
+    statementTimeoutMs,
     onIdleError: (error) => logger.warn({ error: error.message }, 'an idle database connection was lost'),
   });
   const envelopes = openEnvelopes(config);
