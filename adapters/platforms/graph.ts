@@ -8,9 +8,10 @@ import {
   type HttpRequest,
   isObject,
   parseRetryAfter,
+  path,
   pause,
 } from './http.ts';
-import type { Account, CallContext, MediaAccess, MediaItem } from './publisher.ts';
+import type { Account, CallContext, MediaAccess, MediaItem, Receipt } from './publisher.ts';
 
 /**
  * What Meta's platforms share: the calls of the Graph API, its errors, its usage headers, waiting for what it processes and
@@ -137,6 +138,21 @@ export function idOf(body: GraphBody, what: string): string {
   const { id } = body;
   if (typeof id === 'string' && id !== '') return id;
   throw new OutcomeError('unexpected-response', `${what}: no id in the answer`);
+}
+
+/** What was published, with the permalink that Meta gives it. */
+export async function readReceipt(
+  graph: Graph,
+  account: Account,
+  publicId: string,
+  what: string,
+  context: CallContext,
+): Promise<Receipt> {
+  const body = await graph.get(account.accessToken, context, {
+    ...{ path: path`/${publicId}`, query: 'fields=id,permalink,timestamp', what },
+  });
+  if (typeof body.permalink === 'string') return { publicId, permalink: body.permalink };
+  throw new OutcomeError('unexpected-response', `${what}: no permalink in the answer`);
 }
 
 /** The elements of a list's page. */

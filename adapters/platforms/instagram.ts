@@ -24,6 +24,7 @@ import {
   type GraphBody,
   type GraphError,
   idOf,
+  readReceipt,
   uploadVideo,
   waitUntilReady,
 } from './graph.ts';
@@ -126,17 +127,8 @@ function createPublisher(graph: Graph): Publisher {
       });
       return { publicId: idOf(body, what), permalink: null };
     },
-    confirm: async (account, publicId, context) => {
-      const body = await graph.get(account.accessToken, context, {
-        path: path`/${publicId}`,
-        query: 'fields=id,permalink,timestamp',
-        what: 'Instagram media',
-      });
-      if (typeof body.permalink !== 'string') {
-        throw new OutcomeError('unexpected-response', 'Instagram media: no permalink in the answer');
-      }
-      return { publicId, permalink: body.permalink };
-    },
+    confirm: (account, publicId, context) =>
+      readReceipt(graph, account, publicId, 'Instagram media', context),
   };
 }
 

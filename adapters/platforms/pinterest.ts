@@ -19,7 +19,7 @@ import type {
   Receipt,
   Remover,
 } from './publisher.ts';
-import { assertSupported } from './supported.ts';
+import { assertSupported, refused } from './supported.ts';
 
 // Endpoints
 
@@ -220,8 +220,6 @@ function assertPin(content: PublicContent): void {
   assertSupported('pinterest', content);
   if (typeof content.options?.boardId !== 'string') throw refused('A pin needs the option boardId');
 }
-
-const refused = (message: string): OutcomeError => new OutcomeError('rejected', message, { sent: false });
 
 const isVideo = ({ type }: PublicContent): boolean => type === 'VIDEO' || type === 'REEL';
 

@@ -17,4 +17,6 @@ export function assertSupported(platform: Platform, { type, media }: PublicConte
   throw refused(`${name} ${type} cannot carry ${media.length} pieces of media`);
 }
 
-const refused = (message: string): OutcomeError => new OutcomeError('rejected', message, { sent: false });
+/** A refusal of our own, before anything was sent. */
+export const refused = (message: string): OutcomeError =>
+  new OutcomeError('rejected', message, { sent: false });

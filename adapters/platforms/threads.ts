@@ -23,6 +23,7 @@ import {
   type GraphBody,
   type GraphError,
   idOf,
+  readReceipt,
   waitUntilReady,
 } from './graph.ts';
 import { path } from './http.ts';
@@ -105,17 +106,7 @@ function createPublisher(graph: Graph): Publisher {
       const containerId = requireContainerId(handle, graph.name);
       return { publicId: await publish(graph, account, containerId, context), permalink: null };
     },
-    confirm: async (account, publicId, context) => {
-      const body = await graph.get(account.accessToken, context, {
-        path: path`/${publicId}`,
-        query: 'fields=id,permalink,timestamp',
-        what: 'Threads post',
-      });
-      if (typeof body.permalink !== 'string') {
-        throw new OutcomeError('unexpected-response', 'Threads post: no permalink in the answer');
-      }
-      return { publicId, permalink: body.permalink };
-    },
+    confirm: (account, publicId, context) => readReceipt(graph, account, publicId, 'Threads post', context),
   };
 }
 

@@ -15,7 +15,7 @@ import type {
   Publisher,
   Receipt,
 } from './publisher.ts';
-import { assertSupported } from './supported.ts';
+import { assertSupported, refused } from './supported.ts';
 import {
   type Creator,
   createTikTokApi,
@@ -320,8 +320,6 @@ function onlyItem({ media }: PublicContent): MediaItem {
   if (!item) throw refused('A TikTok video without a video');
   return item;
 }
-
-const refused = (message: string): OutcomeError => new OutcomeError('rejected', message, { sent: false });
 
 /** What a creator may choose depends on the account, and changes: TikTok wants it asked before every post. */
 function assertAllowed(content: PublicContent, creator: Creator): void {

@@ -20,7 +20,7 @@ import type {
   Replier,
   Reply,
 } from './publisher.ts';
-import { assertSupported } from './supported.ts';
+import { assertSupported, refused } from './supported.ts';
 import { callJson, callPlain, itemsOf, objectAt, openApi, textAt, type YouTubeApi } from './youtube-api.ts';
 import { createYouTubeConnector } from './youtube-connector.ts';
 import {
@@ -348,19 +348,17 @@ const permalinkOf = (api: YouTubeApi, videoId: string): string =>
 function assertUploadable(content: PublicContent): void {
   assertSupported('youtube', content);
   videoOf(content);
-  if (!content.title?.trim()) throw refusedHere('A video on YouTube needs a title');
+  if (!content.title?.trim()) throw refused('A video on YouTube needs a title');
   const characters = countTagCharacters(tagsOf(content));
   if (characters > mostTagCharacters) {
-    throw refusedHere(`The tags take ${characters} characters, YouTube allows ${mostTagCharacters}`);
+    throw refused(`The tags take ${characters} characters, YouTube allows ${mostTagCharacters}`);
   }
 }
-
-const refusedHere = (message: string): OutcomeError => new OutcomeError('rejected', message, { sent: false });
 
 function videoOf({ type, media }: PublicContent): MediaItem {
   const [item] = media;
   if (item && media.length === 1 && item.sizeBytes > 0) return item;
-  throw refusedHere(`YouTube ${type} takes one video, not ${media.length} pieces of media`);
+  throw refused(`YouTube ${type} takes one video, not ${media.length} pieces of media`);
 }
 
 function tagsOf({ options }: PublicContent): readonly string[] {
@@ -497,5 +495,5 @@ function parseListedComment(thread: Readonly<Record<string, unknown>>): ListedCo
 }
 
 function assertTopLevel({ parentId, rootId }: Reply): void {
-  if (parentId !== rootId) throw refusedHere('Videos on YouTube cannot be continued as a thread');
+  if (parentId !== rootId) throw refused('Videos on YouTube cannot be continued as a thread');
 }

@@ -1,5 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import type { Account } from '../accounts.ts';
+import { hasExpired } from '../bearer.ts';
 import type { SandboxContext } from '../context.ts';
 import type { Fault } from '../faults.ts';
 import {
@@ -39,8 +40,7 @@ export function authenticate(context: SandboxContext, platform: Platform, call: 
   if (isNobodys) {
     throw refusal(401, invalidCode, 'Invalid OAuth access token - Cannot parse access token');
   }
-  const now = context.now().getTime();
-  if (accounts.some(({ expiresAt }) => expiresAt !== undefined && Date.parse(expiresAt) <= now)) {
+  if (hasExpired(accounts, context.now())) {
     throw new Refusal(expiredToken());
   }
   return accounts;

@@ -1,5 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import type { Account } from '../accounts.ts';
+import { hasExpired } from '../bearer.ts';
 import type { SandboxContext } from '../context.ts';
 import type { LedgerPost, PostType } from '../ledger.ts';
 import { probeImage, type StoredMedia, sha256Of } from '../media.ts';
@@ -551,8 +552,7 @@ function authenticate(context: SandboxContext, call: Call): Account[] {
   if (accounts.length === 0) {
     throw refusal(401, 'INVALID_ACCESS_TOKEN', 'Invalid access token', 65600);
   }
-  const now = context.now().getTime();
-  if (accounts.some(({ expiresAt }) => expiresAt !== undefined && Date.parse(expiresAt) <= now)) {
+  if (hasExpired(accounts, context.now())) {
     throw new Refusal(expiredToken());
   }
   return accounts;

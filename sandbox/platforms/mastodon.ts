@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { Account } from '../accounts.ts';
+import { hasExpired } from '../bearer.ts';
 import type { SandboxContext } from '../context.ts';
 import type { LedgerPost, PostType } from '../ledger.ts';
 import { probeImage, type StoredMedia } from '../media.ts';
@@ -408,9 +409,7 @@ function authenticate(context: SandboxContext, call: Call): Account[] {
   const token = bearerToken(call);
   const accounts = token === undefined ? [] : context.accounts.findByToken('mastodon', token);
   if (accounts.length === 0) throw refusal(401, 'The access token is invalid');
-  const now = context.now().getTime();
-  if (accounts.some(({ expiresAt }) => expiresAt !== undefined && Date.parse(expiresAt) <= now))
-    throw refusal(401, 'The access token expired');
+  if (hasExpired(accounts, context.now())) throw refusal(401, 'The access token expired');
   return accounts;
 }
 

@@ -1,5 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import type { Account } from '../accounts.ts';
+import { accountsOfBearer } from '../bearer.ts';
 import type { SandboxContext } from '../context.ts';
 import { type LedgerPost, permalinkOf } from '../ledger.ts';
 import { probeImage, type StoredMedia } from '../media.ts';
@@ -7,7 +8,6 @@ import { oauthOperations } from '../oauth-definition.ts';
 import type { RunningPlatform, SandboxPlatform } from '../platform.ts';
 import {
   asObject,
-  bearerToken,
   type Call,
   jsonReply,
   type Operation,
@@ -384,7 +384,7 @@ function createPinterest(context: SandboxContext): RunningPlatform {
       ...[listBoard('/v5/boards/:board/pins'), listBoard('/v5/boards/:board/sections/:section/pins')],
       ...[registerMedia, uploadMedia, getMedia, userAccount],
     ],
-    authenticate: (call) => authenticate(context, call),
+    authenticate: (call) => accountsOfBearer(context, 'pinterest', call, expiredToken),
     faultReplies: {
       refuse: ({ status, code, message }) =>
         errorReply(
@@ -420,14 +420,6 @@ const mediaTypes: Readonly<Record<string, string>> = {
 };
 
 const subject = (call: Call): string | undefined => call.accounts[0]?.externalId;
-
-function authenticate(context: SandboxContext, call: Call): Account[] {
-  const accounts = context.accounts.findByToken('pinterest', bearerToken(call) ?? '');
-  const now = context.now().getTime();
-  const isExpired = accounts.some(({ expiresAt }) => expiresAt !== undefined && Date.parse(expiresAt) <= now);
-  if (accounts.length === 0 || isExpired) throw new Refusal(expiredToken());
-  return accounts;
-}
 
 /** A token speaks for one user. */
 function requireAccount(call: Call, ...scopes: string[]): Account {

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Account } from '../accounts.ts';
+import { accountsOfBearer } from '../bearer.ts';
 import type { SandboxContext } from '../context.ts';
 import { type LedgerPost, permalinkOf } from '../ledger.ts';
 import { probeImage, type StoredMedia } from '../media.ts';
@@ -8,7 +9,6 @@ import { oauthOperations } from '../oauth-definition.ts';
 import type { RunningPlatform, SandboxPlatform } from '../platform.ts';
 import {
   asObject,
-  bearerToken,
   type Call,
   formOf,
   jsonReply,
@@ -706,12 +706,7 @@ function authenticate(context: SandboxContext, call: Call): Account[] {
   // Reddit throttles agents that many share until they hardly get through.
   if (!/^[^:\s]+:[^:\s]+:\S+ \(by \/u\/[\w-]+\)$/.test(call.headers['user-agent'] ?? ''))
     throw failure(429, 'Too Many Requests');
-  const token = bearerToken(call);
-  const accounts = token === undefined ? [] : context.accounts.findByToken('reddit', token);
-  const now = context.now().getTime();
-  const isOver = accounts.some(({ expiresAt }) => expiresAt !== undefined && Date.parse(expiresAt) <= now);
-  if (accounts.length === 0 || isOver) throw new Refusal(expiredToken());
-  return accounts;
+  return accountsOfBearer(context, 'reddit', call, expiredToken);
 }
 
 const subjectOf = (call: Call): string | undefined => call.accounts[0]?.externalId;

@@ -1,5 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import type { Account } from '../accounts.ts';
+import { accountsOfBearer } from '../bearer.ts';
 import type { SandboxContext } from '../context.ts';
 import type { Fault } from '../faults.ts';
 import { type LedgerPost, permalinkOf } from '../ledger.ts';
@@ -8,7 +9,6 @@ import { oauthOperations } from '../oauth-definition.ts';
 import type { RunningPlatform, SandboxPlatform } from '../platform.ts';
 import {
   asObject,
-  bearerToken,
   type Call,
   jsonReply,
   type Operation,
@@ -485,7 +485,7 @@ function createTikTok(context: SandboxContext): RunningPlatform {
     platform: 'tiktok',
     basePath: '/tiktok',
     operations: [queryCreator, initVideo, putChunk, initContent, fetchStatus, listVideos, userInfo],
-    authenticate: (call) => authenticate(context, call),
+    authenticate: (call) => accountsOfBearer(context, 'tiktok', call, expiredToken),
     faultReplies: {
       // The upload host knows no accounts: it refuses what it cannot read.
       refuse: ({ operation, status, code, message }) =>
@@ -520,14 +520,6 @@ function createTikTok(context: SandboxContext): RunningPlatform {
 const capText = 'The daily post cap from the API is reached for the current user.';
 
 const subject = (call: Call): string | undefined => call.accounts[0]?.externalId;
-
-function authenticate(context: SandboxContext, call: Call): Account[] {
-  const accounts = context.accounts.findByToken('tiktok', bearerToken(call) ?? '');
-  const now = context.now().getTime();
-  const isExpired = accounts.some(({ expiresAt }) => expiresAt !== undefined && Date.parse(expiresAt) <= now);
-  if (accounts.length === 0 || isExpired) throw new Refusal(expiredToken());
-  return accounts;
-}
 
 /** A token speaks for one creator. */
 function requireAccount(call: Call, scope: string): Account {

@@ -1,18 +1,13 @@
 import { randomInt } from 'node:crypto';
 import type { Account } from '../accounts.ts';
+import { accountsOfBearer } from '../bearer.ts';
 import type { SandboxContext } from '../context.ts';
-import { bearerToken, type Call, jsonReply, Refusal, type Reply } from '../protocol.ts';
+import { type Call, jsonReply, Refusal, type Reply } from '../protocol.ts';
 
 /** How X reads tokens and bodies, and words what it refuses. */
 
-export function authenticate(context: SandboxContext, call: Call): Account[] {
-  const token = bearerToken(call);
-  const accounts = token === undefined ? [] : context.accounts.findByToken('x', token);
-  const now = context.now().getTime();
-  const isExpired = accounts.some(({ expiresAt }) => expiresAt !== undefined && Date.parse(expiresAt) <= now);
-  if (accounts.length === 0 || isExpired) throw new Refusal(unauthorized());
-  return accounts;
-}
+export const authenticate = (context: SandboxContext, call: Call): Account[] =>
+  accountsOfBearer(context, 'x', call, unauthorized);
 
 export function accountIdOf(call: Call): string | undefined {
   return call.accounts[0]?.externalId;

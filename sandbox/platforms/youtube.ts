@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Account } from '../accounts.ts';
+import { accountsOfBearer } from '../bearer.ts';
 import type { SandboxContext } from '../context.ts';
 import type { LedgerPost } from '../ledger.ts';
 import { probeImage, type StoredMedia } from '../media.ts';
@@ -7,7 +8,6 @@ import { oauthOperations, plainErrorBody } from '../oauth-definition.ts';
 import type { RunningPlatform, SandboxPlatform } from '../platform.ts';
 import {
   asObject,
-  bearerToken,
   type Call,
   jsonReply,
   type Operation,
@@ -519,7 +519,7 @@ function createYouTube(context: SandboxContext): RunningPlatform {
       ...[startUpload, putUpload, setThumbnail, listVideos, updateVideo, deleteVideo],
       ...[listChannels, listPlaylist, insertComment, listComments],
     ],
-    authenticate: (call) => authenticate(context, call),
+    authenticate: (call) => accountsOfBearer(context, 'youtube', call, invalidCredentials),
     faultReplies: {
       refuse: ({ status, code, message }) =>
         errorReply(
@@ -545,15 +545,6 @@ function createYouTube(context: SandboxContext): RunningPlatform {
       videos.clear();
     },
   };
-}
-
-function authenticate(context: SandboxContext, call: Call): Account[] {
-  const token = bearerToken(call);
-  const accounts = token ? context.accounts.findByToken('youtube', token) : [];
-  const now = context.now().getTime();
-  const isExpired = accounts.some(({ expiresAt }) => expiresAt && Date.parse(expiresAt) <= now);
-  if (accounts.length === 0 || isExpired) throw new Refusal(invalidCredentials());
-  return accounts;
 }
 
 /** A token speaks for the one channel that was chosen at consent. */

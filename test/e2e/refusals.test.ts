@@ -17,6 +17,7 @@ import {
   submitText,
   waitForEvent,
   waitForStatus,
+  within,
 } from '../support/live.ts';
 
 let live: Live;
@@ -31,8 +32,16 @@ beforeAll(async () => {
 }, 90_000);
 afterAll(() => live?.stop(), 60_000);
 
-/** Everything that a refused request could have changed. */
+/** Everything that a refused request could have changed, once the rows tell what the run has written. */
 async function everythingAbout(postId: string) {
+  await within(20_000, `the rows of ${postId} tell its story`, async () => {
+    const written = (await live.storyOf(tenant, postId)).at(-1)?.version;
+    const rows = await live.query('select from posts where id = $1 and projection_version >= $2', [
+      postId,
+      written,
+    ]);
+    return rows.length === 1;
+  });
   const { events, decisions, publications } = await readTimeline(tenant.second, postId);
   return {
     post: await readPost(tenant.second, postId),

@@ -24,7 +24,7 @@ import { createSender, type Reply, type Sender } from '../../testing/http.ts';
 import { createControl, readLedger } from '../../testing/platforms.ts';
 import { connectAccount } from '../../testing/profiles.ts';
 import { postWorkflowId } from '../../workflows/ids.ts';
-import { stateQuery } from '../../workflows/messages.ts';
+import { type StoryPart, stateQuery, storyQuery } from '../../workflows/messages.ts';
 import { startTestDatabase, type TestDatabase } from './database.ts';
 import { testEndpoints } from './endpoints.ts';
 import { registerNamespace } from './namespace.ts';
@@ -77,6 +77,8 @@ export interface Live {
   readonly codec: PayloadCodec;
   /** A post as its run sees it. */
   readonly stateOf: (tenant: LiveTenant, postId: string) => Promise<PostState>;
+  /** Everything its run has written about the post, in order. */
+  readonly storyOf: (tenant: LiveTenant, postId: string) => Promise<readonly StoryPart[]>;
   /** Every answer that anybody got. */
   readonly answers: Reply[];
   /** What the processes were given and must not show, by name. */
@@ -258,6 +260,7 @@ export async function startLive(options: LiveOptions = {}): Promise<Live> {
       temporal,
       codec,
       stateOf: ({ id }, postId) => runs.workflow.getHandle(postWorkflowId(id, postId)).query(stateQuery),
+      storyOf: ({ id }, postId) => runs.workflow.getHandle(postWorkflowId(id, postId)).query(storyQuery),
       answers,
       secrets: {
         masterKey: Buffer.from(masterKey, 'base64'),
