@@ -51,6 +51,8 @@ export type ArmTargetResult =
     }
   /** Nothing is armed: the platform's rate admits it only then. */
   | { readonly kind: 'admitted-later'; readonly sendAtMs: number }
+  /** Nothing is armed: a cap of the platform's is used up until then, or is to be asked about again. */
+  | { readonly kind: 'capped'; readonly untilMs: number }
   /** Nothing is armed: a hold stands, or the policies are others than the run knows. */
   | { readonly kind: 'conditions-changed' }
   | { readonly kind: 'superseded' }
@@ -158,6 +160,8 @@ export type PartResult =
   | { readonly kind: 'not-sent'; readonly error: TargetError; readonly retryAfterMs: number | null }
   /** Nothing is armed: the platform's rate admits it only then. */
   | { readonly kind: 'admitted-later'; readonly sendAtMs: number }
+  /** As of a target. */
+  | { readonly kind: 'capped'; readonly untilMs: number }
   /** Nothing is armed: a hold stands. */
   | { readonly kind: 'held'; readonly error: TargetError }
   | { readonly kind: 'unknown'; readonly error: TargetError };

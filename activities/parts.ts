@@ -101,7 +101,7 @@ type Armed = Extract<ArmResult, { kind: 'armed' }> & { readonly dueAt: Date };
 /** A part is due when what it follows is out. */
 async function arm(
   { clock, rates }: ActivityDependencies,
-  { database, account, stored }: PublishingContext,
+  { database, account, content, stored }: PublishingContext,
   input: PartInput,
 ): Promise<Armed | Exclude<ArmResult, { kind: 'armed' }>> {
   const { workflowExecution, activityId } = activityInfo();
@@ -116,6 +116,7 @@ async function arm(
     policyVersion: await findPoliciesVersion(database, input.tenantId),
     admittedAt: input.admittedAtMs === null ? null : new Date(input.admittedAtMs),
     buckets: bucketsFor(rates, account.platform, stored.profile.id),
+    ...{ type: content.type, caps: rates[account.platform].caps, quota: null },
     ...{ now, armUntil: now },
   });
   return result.kind === 'armed' ? { ...result, dueAt } : result;
@@ -125,6 +126,8 @@ function withoutArm(result: Exclude<ArmResult, { kind: 'armed' }>): PartResult {
   switch (result.kind) {
     case 'admitted-later':
       return { kind: 'admitted-later', sendAtMs: result.sendAt.getTime() };
+    case 'capped':
+      return { kind: 'capped', untilMs: result.until.getTime() };
     case 'conditions-changed':
     case 'superseded':
       return held;

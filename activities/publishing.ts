@@ -39,6 +39,7 @@ import { toFailure } from './failures.ts';
 import { callContext, withHeartbeat } from './heartbeat.ts';
 import { mediaAccess } from './media-access.ts';
 import { prepare } from './preparing.ts';
+import { createQuotas } from './quotas.ts';
 import { giveUpSender, reconcile } from './reconciling.ts';
 import { release, writeVerdict } from './sending.ts';
 import { settledFrom } from './settled.ts';
@@ -50,6 +51,7 @@ export function createPublishingActivities(given: ActivityDependencies) {
   const dependencies: PublishingDependencies = { ...given, tokens: createTokenSource(given) };
   const failpoint = dependencies.failpoint ?? (async () => {});
   const claims = createClaims(pool);
+  const quotas = createQuotas();
 
   return {
     /**
@@ -64,7 +66,8 @@ export function createPublishingActivities(given: ActivityDependencies) {
     },
 
     /**
-     * Arms a target's row, unless a hold stands, the policies have changed, or the platform's rate admits it only later.
+     * Arms a target's row, unless a hold stands, the policies have changed, or the platform's rate or caps admit it only
+     * later.
      * May run twice: the same attempt finds its own row again.
      */
     async armTarget(input: ArmTargetInput): Promise<ArmTargetResult> {
@@ -82,6 +85,7 @@ export function createPublishingActivities(given: ActivityDependencies) {
       const handle = await findPreparation(database, input, now);
       if (handle === null && prepareLeadMs(account.platform, content.type) !== null)
         return { kind: 'unprepared' };
+      const quota = await withHeartbeat(() => quotas.read(publishing, now));
       const armed = await armPublication(database, {
         postId: input.postId,
         targetId: input.targetId,
@@ -98,6 +102,9 @@ export function createPublishingActivities(given: ActivityDependencies) {
         policyVersion: input.policyVersion,
         admittedAt: input.admittedAtMs === null ? null : new Date(input.admittedAtMs),
         buckets: bucketsFor(dependencies.rates, account.platform, stored.profile.id),
+        type: content.type,
+        caps: dependencies.rates[account.platform].caps,
+        quota,
         now,
         armUntil: new Date(Math.max(now.getTime(), input.dueAtMs) + input.aheadMs),
       });
@@ -110,6 +117,8 @@ export function createPublishingActivities(given: ActivityDependencies) {
         }
         case 'admitted-later':
           return { kind: 'admitted-later', sendAtMs: armed.sendAt.getTime() };
+        case 'capped':
+          return { kind: 'capped', untilMs: armed.until.getTime() };
         case 'superseded':
         case 'conditions-changed':
           return armed;

@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { definitions, type PlatformEndpoints } from '../adapters/platforms/registry.ts';
 import { defaultArmLeadMs } from '../domain/leads.ts';
 import { defaultLargestFiles, type LargestFiles } from '../domain/media-limits.ts';
-import { type Platform, platforms, roles } from '../domain/post.ts';
+import { type Platform, platforms, postTypes, roles } from '../domain/post.ts';
 import { defaultRates, type Rates } from '../domain/rates.ts';
+import { isTimeZone } from '../domain/time-zone.ts';
 
 /**
  * The one module that reads the environment: once, into a frozen, typed object. Every bad variable is named in one
@@ -64,14 +65,34 @@ const jsonText = z.string().transform((text, context): unknown => {
 const rate = z
   .strictObject({ perMinute: z.number().positive().max(1e6), burst: z.int().min(1).max(1e6) })
   .nullable();
-/** Rates by platform as JSON, e.g. `{"linkedin":{"profile":{"perMinute":30,"burst":10}}}`; what is left out keeps its default. */
+const cap = z.strictObject({
+  counts: z.enum(['app', 'profile']),
+  max: z.int().min(1).max(10_000),
+  window: z.union([
+    z.strictObject({ hours: z.number().positive().max(168) }),
+    z.strictObject({ dayIn: z.string().refine(isTimeZone, 'must be a time zone, e.g. America/Los_Angeles') }),
+  ]),
+  types: z.array(z.enum(postTypes)).min(1).optional(),
+  includesParts: z.literal(true).optional(),
+  isReadLive: z.literal(true).optional(),
+});
+/**
+ * Rates and caps by platform as JSON, e.g. `{"linkedin":{"profile":{"perMinute":30,"burst":10}}}`; what is left out keeps
+ * its default.
+ */
 const rates = jsonText
   .pipe(
     z.strictObject(
       Object.fromEntries(
         platforms.map((platform) => [
           platform,
-          z.strictObject({ app: rate.optional(), profile: rate.optional() }).optional(),
+          z
+            .strictObject({
+              app: rate.optional(),
+              profile: rate.optional(),
+              caps: z.array(cap).max(20).optional(),
+            })
+            .optional(),
         ]),
       ),
     ),

@@ -2,6 +2,7 @@ import { capabilitiesOf, definitions } from '../adapters/platforms/registry.ts';
 import { ruleFor } from '../domain/platform-rules.ts';
 import { platformRules } from '../domain/platforms/index.ts';
 import type {
+  Cap,
   FileRule,
   MediaRule,
   OptionRule,
@@ -67,7 +68,10 @@ function renderPlatform(platform: Platform): string {
   const parts = [
     `## ${name}`,
     renderSettings(platform),
-    `Name \`${platform}\`. Sent at most: for an application ${rate(rates.app)}; for a profile ${rate(rates.profile)}.`,
+    [
+      `Name \`${platform}\`. Sent at most: for an application ${rate(rates.app)}; for a profile ${rate(rates.profile)}.`,
+      ...rates.caps.map(describeCap),
+    ].join('\n'),
     table(
       ['account', 'can be asked what became of a post', 'replies', 'taking down', 'changing the text'],
       kinds.map((kind) => {
@@ -88,6 +92,15 @@ function renderPlatform(platform: Platform): string {
   ];
   const options = renderOptions(supported);
   return [...parts, ...(options ? [options] : [])].join('\n\n');
+}
+
+function describeCap({ counts, max, window, types, includesParts, isReadLive }: Cap): string {
+  const what = types ? types.map((type) => `\`${type}\``).join(', ') : 'posts';
+  const below = includesParts ? ' and what follows them' : '';
+  const length = 'hours' in window ? `${window.hours} hours` : `a day in ${window.dayIn}`;
+  const whose = counts === 'app' ? 'an application' : 'a profile';
+  const live = isReadLive ? ' (where the platform does not say itself)' : '';
+  return `At most ${max} ${what}${below} in ${length} for ${whose}${live}.`;
 }
 
 /** Where a process reaches it for live tenants. */

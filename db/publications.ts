@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { type RawBuilder, type Selectable, sql } from 'kysely';
+import type { LiveQuota } from '../domain/caps.ts';
 import type { OutcomeCode } from '../domain/outcome.ts';
-import type { Platform } from '../domain/post.ts';
+import type { Cap } from '../domain/platforms/rules.ts';
+import type { Platform, PostType } from '../domain/post.ts';
 import {
   movePublication,
   type PublicationEvent,
@@ -12,6 +14,7 @@ import {
 } from '../domain/publication.ts';
 import type { Bucket } from '../domain/rates.ts';
 import { holdStops } from './holds.ts';
+import { capsOpenAt } from './ledger.ts';
 import { findNewestEpoch, insertRunEpoch, lockPost } from './post-runs.ts';
 import { takeTokens } from './rates.ts';
 import type { PublicationsTable, StoredHandle } from './schema.ts';
@@ -42,6 +45,11 @@ export interface ArmInput {
   /** The instant an earlier call was given by the platform's rate; `null` for none. */
   readonly admittedAt: Date | null;
   readonly buckets: readonly Bucket[];
+  readonly type: PostType;
+  /** What the platform takes only so many of. */
+  readonly caps: readonly Cap[];
+  /** What the platform says of its caps itself; `null` where it is not asked, or could not be. */
+  readonly quota: LiveQuota | null;
   readonly now: Date;
   /** What is admitted later than this is not armed yet. */
   readonly armUntil: Date;
@@ -59,6 +67,8 @@ export type ArmResult =
     }
   /** Nothing is armed: the platform's rate admits it only then. */
   | { readonly kind: 'admitted-later'; readonly sendAt: Date }
+  /** Nothing is armed, and no token taken: a cap of the platform's is used up until then, or is to be asked about again. */
+  | { readonly kind: 'capped'; readonly until: Date }
   /** Nothing is armed: a hold stands, or the policies are others than the run knows. */
   | { readonly kind: 'conditions-changed' }
   | { readonly kind: 'published'; readonly row: PublicationRow }
@@ -78,7 +88,10 @@ export function armPublication(database: TenantDatabase, input: ArmInput): Promi
     if (move.kind === 'refused') return refusedArm(move.reason, row);
     if (move.kind === 'stay') return armedBy(row!);
     if (!(await conditionsStand(transaction, input))) return { kind: 'conditions-changed' };
-    const sendAt = await admit(transaction, input);
+    const earliest = new Date(Math.max(input.dueAt.getTime(), input.now.getTime()));
+    const until = await capsOpenAt(transaction, { ...input, part: input.part ?? 0 }, earliest);
+    if (until > earliest) return { kind: 'capped', until };
+    const sendAt = await admit(transaction, input, earliest);
     if (sendAt > input.armUntil) return { kind: 'admitted-later', sendAt };
     const fields = { ...armedFields(input), send_at: sendAt };
     const armed =
@@ -99,11 +112,11 @@ const armedBy = ({ id, fence, cycle, send_at }: PublicationRow): ArmResult => ({
 const admissionHoldsMs = 60_000;
 
 /** An instant that was given and has not long passed is kept; otherwise a token of each bucket is taken. */
-async function admit(transaction: TenantTransaction, input: ArmInput): Promise<Date> {
+async function admit(transaction: TenantTransaction, input: ArmInput, earliest: Date): Promise<Date> {
   const { admittedAt, dueAt, now, buckets } = input;
   const holds = admittedAt && admittedAt >= dueAt && admittedAt.getTime() + admissionHoldsMs > now.getTime();
   if (holds) return admittedAt;
-  return takeTokens(transaction, buckets, new Date(Math.max(dueAt.getTime(), now.getTime())));
+  return takeTokens(transaction, buckets, earliest);
 }
 
 /** No hold on the target, and the policies are those that it was found ready under. */
@@ -206,6 +219,7 @@ const armedFields = (input: ArmInput) => ({
   due_at: input.dueAt,
   profile_id: input.profileId,
   platform: input.platform,
+  post_type: input.type,
   policy_version: input.policyVersion,
   handle: input.handle === null ? null : JSON.stringify(input.handle),
   send_started_at: null,

@@ -347,6 +347,7 @@ export interface PublicationsTable {
   send_at: Date;
   profile_id: string;
   platform: Platform;
+  post_type: PostType | null;
   policy_version: number;
   handle: OptionalJson<StoredHandle>;
   send_started_at: Date | null;

@@ -168,12 +168,17 @@ function timeBlocks(post: PostFacts): Block[] {
     if (dueAtMs === null) return [{ code: 'due-time', message: 'No due time is set' }];
     if (isReviewed && isHeldForLateness(post, target)) return [lateBlock(dueAtMs)];
     if (isReviewed && target.admittedAtMs !== null && target.admittedAtMs > dueAtMs)
-      return [untilBlock('rate', `The rate of ${target.platform} admits it at`, target.admittedAtMs)];
+      return [rateBlock(target, target.admittedAtMs)];
     if (target.preparingSinceMs !== null)
       return [untilBlock('preparing', `Media are being prepared for ${target.platform}; due at`, dueAtMs)];
     return [untilBlock('until-due', 'Due at', dueAtMs)];
   });
 }
+
+const rateBlock = ({ platform, isCapped }: TargetState, atMs: number): Block =>
+  isCapped
+    ? untilBlock('rate', `As many posts as ${platform} takes in one day are out; the next is tried at`, atMs)
+    : untilBlock('rate', `The rate of ${platform} admits it at`, atMs);
 
 function untilBlock(code: BlockCode, what: string, atMs: number): Block {
   const at = new Date(atMs).toISOString();

@@ -124,6 +124,8 @@ export interface TargetState {
   readonly dueAtMs: number | null;
   /** The instant the platform's rate admits it at, once it has been given one. */
   readonly admittedAtMs: number | null;
+  /** That instant is when a cap of the platform's has room again: until then it is admitted by nobody. */
+  readonly isCapped?: boolean;
   /** Since when no hold stops it any more, if one did: it is late by that as well. */
   readonly freeSinceMs: number | null;
   /** Since when uploads and containers are being made, if they are. */

@@ -50,6 +50,9 @@ async function bringOut(input: PartsWorkflowInput, part: number, parentId: strin
         asked = { ...asked, admittedAtMs: result.sendAtMs };
         await sleep(Math.max(1_000, result.sendAtMs - Date.now()), { summary: 'rate' });
         break;
+      case 'capped':
+        await sleep(Math.max(1_000, result.untilMs - Date.now()), { summary: 'cap' });
+        break;
       case 'held': {
         if (heldMs >= longestHeldMs) return { kind: 'refused', error: result.error };
         const waitMs = Math.min(longestLookMs, 60_000 + heldMs);

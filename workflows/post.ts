@@ -135,7 +135,8 @@ function momentOf(post: PostRun, target: TargetState): Moment | null {
   const leadMs = prepareLeadMs(target.platform, target.type);
   const isPrepared = leadMs === null || target.preparedRevisionId === state.revision.revisionId;
   const sendAtMs = Math.max(dueAtMs, target.admittedAtMs ?? 0);
-  const aheadMs = armAheadMs(targetId, settings.armLeadMs);
+  // A cap has no room a moment before it has: it is asked at the instant itself.
+  const aheadMs = target.isCapped ? 0 : armAheadMs(targetId, settings.armLeadMs);
   return isPrepared
     ? { step: { kind: 'publish', targetId }, atMs: sendAtMs - aheadMs }
     : { step: { kind: 'prepare', targetId }, atMs: sendAtMs - Math.max(leadMs, aheadMs) };

@@ -114,7 +114,7 @@ async function attemptUntilSettled(post: PostRun, targetId: string): Promise<voi
 
 /** The platform has named a time: until then the target waits like any other, and can be changed. */
 function waitForPlatform(post: PostRun, targetId: string, delayMs: number): Promise<void> {
-  post.noteTarget(targetId, { admittedAtMs: Date.now() + delayMs });
+  post.noteTarget(targetId, { admittedAtMs: Date.now() + delayMs, isCapped: false });
   return takeBack(post, targetId);
 }
 
@@ -131,7 +131,8 @@ const unprepared: TargetError = { code: 'unavailable', message: 'What was prepar
 type AttemptResult = Exclude<ReleaseTargetResult, { kind: 'unknown' | 'unrecorded' }>;
 
 async function attempt(post: PostRun, input: TargetInput, policyVersion: number): Promise<AttemptResult> {
-  const { cycle, admittedAtMs } = post.target(input.targetId);
+  const { cycle, isCapped, ...target } = post.target(input.targetId);
+  const admittedAtMs = isCapped ? null : target.admittedAtMs;
   const { version } = post.state;
   const aheadMs = armAheadMs(input.targetId, post.settings.armLeadMs);
   const dueAtMs = dueOf(post.state, post.target(input.targetId)) ?? Date.now();
@@ -147,9 +148,13 @@ async function attempt(post: PostRun, input: TargetInput, policyVersion: number)
       post.markStale();
       return { kind: 'disarmed' };
     case 'admitted-later':
-      post.noteTarget(input.targetId, { admittedAtMs: armed.sendAtMs });
+      post.noteTarget(input.targetId, { admittedAtMs: armed.sendAtMs, isCapped: false });
       // By our clock it is time already: the database's is behind, and would only say the same again.
       if (armed.sendAtMs - aheadMs <= Date.now()) await sleep(clocksDifferMs, { summary: 'arm again' });
+      return { kind: 'disarmed' };
+    case 'capped':
+      post.noteTarget(input.targetId, { admittedAtMs: armed.untilMs, isCapped: true });
+      if (armed.untilMs <= Date.now()) await sleep(clocksDifferMs, { summary: 'arm again' });
       return { kind: 'disarmed' };
     case 'needs-reconcile':
       return reconcile(post, input);
@@ -161,7 +166,7 @@ async function attempt(post: PostRun, input: TargetInput, policyVersion: number)
       return armed;
   }
   const { publicationId, fence, sendAtMs } = armed;
-  post.noteTarget(input.targetId, { admittedAtMs: sendAtMs });
+  post.noteTarget(input.targetId, { admittedAtMs: sendAtMs, isCapped: false });
   const released = await release({ ...input, publicationId, fence, dueAtMs, sendAtMs }, seen);
   // What was sent, or may have been, has used its admission; what was taken back keeps it.
   if (released.kind !== 'disarmed') post.noteTarget(input.targetId, { admittedAtMs: null });

@@ -92,7 +92,10 @@ export const facebook = {
     REEL: { isSupported: true, text, title, media: oneVideo(reel), firstComment },
   },
   // Meta counts calls by how many people a page reaches, and takes 30 reels a day: no number of posts a minute is named.
-  rates: { app: { perMinute: 6_000, burst: 2_500 }, profile: { perMinute: 30, burst: 12 } },
+  rates: {
+    ...{ app: { perMinute: 6_000, burst: 2_500 }, profile: { perMinute: 30, burst: 12 } },
+    caps: [{ counts: 'profile', max: 30, window: { hours: 24 }, types: ['REEL'] }],
+  },
   prepareMinutes: { SINGLE_IMAGE: 2, CAROUSEL: 5, VIDEO: 30, STORY: 15, REEL: 15 },
   sizes: [
     { name: 'square', width: 1_080, height: 1_080 },

@@ -118,7 +118,12 @@ export const instagram = {
     },
     REEL: { isSupported: true, text, media: oneReel, options: ofReel, firstComment: comment },
   },
-  rates: { app: { perMinute: 6_000, burst: 2_500 }, profile: { perMinute: 30, burst: 12 } },
+  // The guide says 100 posts in 24 hours, the reference 50; the account itself is asked.
+  // https://developers.facebook.com/documentation/instagram-platform/content-publishing (read 2026-11-21)
+  rates: {
+    ...{ app: { perMinute: 6_000, burst: 2_500 }, profile: { perMinute: 30, burst: 12 } },
+    caps: [{ counts: 'profile', max: 50, window: { hours: 24 }, isReadLive: true }],
+  },
   // A container is dropped after 24 hours.
   prepareMinutes: { SINGLE_IMAGE: 5, CAROUSEL: 30, VIDEO: 30, STORY: 15, REEL: 30 },
   sizes: [

@@ -58,7 +58,12 @@ export const linkedin = {
     STORY: unsupported('LinkedIn has no stories'),
     REEL: unsupported('LinkedIn has no reels; publish it as a video'),
   },
-  rates: { app: { perMinute: 6_000, burst: 2_500 }, profile: { perMinute: 30, burst: 12 } },
+  // LinkedIn counts requests, 150 of a member in a day of UTC, and not posts: it says itself when they are used up.
+  // https://learn.microsoft.com/en-us/linkedin/consumer/integrations/self-serve/share-on-linkedin (read 2026-11-21)
+  rates: {
+    ...{ app: { perMinute: 6_000, burst: 2_500 }, profile: { perMinute: 30, burst: 12 } },
+    caps: [],
+  },
   prepareMinutes: { SINGLE_IMAGE: 2, CAROUSEL: 2, VIDEO: 30 },
   sizes: [
     { name: 'square', width: 1_200, height: 1_200 },

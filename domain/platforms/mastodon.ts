@@ -78,7 +78,10 @@ export const mastodon = {
     REEL: videoPost,
   },
   // 300 posts in 3 hours of an account, answers among them; an application as such has no limit.
-  rates: { app: { perMinute: 600, burst: 1_000 }, profile: { perMinute: 1.5, burst: 12 } },
+  rates: {
+    ...{ app: { perMinute: 600, burst: 1_000 }, profile: { perMinute: 1.5, burst: 12 } },
+    caps: [{ counts: 'profile', max: 300, window: { hours: 3 }, includesParts: true }],
+  },
   // A text is given the key by which the instance knows it again. Media that no post uses live for a day.
   prepareMinutes: { TEXT_ONLY: 1, SINGLE_IMAGE: 2, CAROUSEL: 3, VIDEO: 15, REEL: 15 },
   sizes: [

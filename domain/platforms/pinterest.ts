@@ -104,7 +104,7 @@ export const pinterest = {
     REEL: video,
   },
   // 100 writes a minute for each user. https://developers.pinterest.com/docs/reference/rate-limits/ (read 2026-11-21)
-  rates: { app: { perMinute: 6_000, burst: 2_500 }, profile: { perMinute: 60, burst: 20 } },
+  rates: { app: { perMinute: 6_000, burst: 2_500 }, profile: { perMinute: 60, burst: 20 }, caps: [] },
   prepareMinutes: { VIDEO: 20, REEL: 20 },
   sizes: [
     { name: 'portrait', width: 1_000, height: 1_500 },

@@ -124,7 +124,7 @@ export const reddit = {
   // 100 requests a minute for an application, averaged over ten minutes; a post with a video costs up to twenty. What one
   // account may do depends on its karma and is told only when it is too much.
   // https://support.reddithelp.com/hc/en-us/articles/16160319875092-Reddit-Data-API-Wiki (second-hand)
-  rates: { app: { perMinute: 5, burst: 40 }, profile: { perMinute: 1, burst: 3 } },
+  rates: { app: { perMinute: 5, burst: 40 }, profile: { perMinute: 1, burst: 3 }, caps: [] },
   // Text, too: the subreddit's requirements are asked, so that there is time to meet them.
   prepareMinutes: { TEXT_ONLY: 15, SINGLE_IMAGE: 15, CAROUSEL: 20, VIDEO: 30 },
   sizes: [

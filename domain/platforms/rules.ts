@@ -112,10 +112,25 @@ export interface Rate {
   readonly burst: number;
 }
 
+/** At most `max` posts of an application or a profile in a window: what is over it waits until the window has room. */
+export interface Cap {
+  readonly counts: 'app' | 'profile';
+  readonly max: number;
+  /** The hours before an instant, or the day of the calendar in a time zone. */
+  readonly window: { readonly hours: number } | { readonly dayIn: string };
+  /** Default: posts of every type. */
+  readonly types?: readonly PostType[];
+  /** First comments and the parts of threads count as well (default: posts alone). */
+  readonly includesParts?: true;
+  /** The platform says itself how many it takes and has taken, also from elsewhere; `max` is for when it cannot be asked. */
+  readonly isReadLive?: true;
+}
+
 /** What a platform is sent at most: by a tenant's application there, and by one of its profiles. `null`: no bound. */
 export interface PlatformRates {
   readonly app: Rate | null;
   readonly profile: Rate | null;
+  readonly caps: readonly Cap[];
 }
 
 /** A size to design for, in pixels. */

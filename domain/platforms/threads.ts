@@ -101,7 +101,11 @@ export const threads = {
     STORY: unsupported('Threads has no stories'),
     REEL: unsupported('Threads has no reels: a video is published as a video'),
   },
-  rates: { app: { perMinute: 6_000, burst: 2_500 }, profile: { perMinute: 30, burst: 12 } },
+  // https://developers.facebook.com/docs/threads/overview (read 2026-11-21): 250 posts in 24 hours; answers count apart.
+  rates: {
+    ...{ app: { perMinute: 6_000, burst: 2_500 }, profile: { perMinute: 30, burst: 12 } },
+    caps: [{ counts: 'profile', max: 250, window: { hours: 24 }, isReadLive: true }],
+  },
   // A container is dropped after 24 hours; even a text is one, and Meta advises to wait half a minute for it.
   prepareMinutes: { TEXT_ONLY: 2, SINGLE_IMAGE: 5, CAROUSEL: 30, VIDEO: 30 },
   sizes: [

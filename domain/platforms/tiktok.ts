@@ -120,7 +120,11 @@ export const tiktok = {
     REEL: video,
   },
   // Six posts a minute for each creator. https://developers.tiktok.com/doc/tiktok-api-v2-rate-limit (read 2026-11-21)
-  rates: { app: { perMinute: 6_000, burst: 2_500 }, profile: { perMinute: 6, burst: 6 } },
+  // About fifteen a day for a creator, whichever applications they come from (second-hand).
+  rates: {
+    ...{ app: { perMinute: 6_000, burst: 2_500 }, profile: { perMinute: 6, burst: 6 } },
+    caps: [{ counts: 'profile', max: 15, window: { hours: 24 } }],
+  },
   // An upload has to end within the hour its address lives.
   prepareMinutes: { SINGLE_IMAGE: 2, CAROUSEL: 2, VIDEO: 20, REEL: 20 },
   sizes: [

@@ -101,7 +101,11 @@ export const x = {
   },
   // X takes 100 posts in 15 minutes of an account and 10,000 in 24 hours of an application; answers of ours count as well.
   // https://docs.x.com/x-api/fundamentals/rate-limits (read 2026-11-21)
-  rates: { app: { perMinute: 6, burst: 1_000 }, profile: { perMinute: 5, burst: 12 } },
+  // An older page has 300 posts in 3 hours of an account.
+  rates: {
+    ...{ app: { perMinute: 6, burst: 1_000 }, profile: { perMinute: 5, burst: 12 } },
+    caps: [{ counts: 'profile', max: 300, window: { hours: 3 }, includesParts: true }],
+  },
   // What is uploaded and not used lives for 24 hours.
   prepareMinutes: { SINGLE_IMAGE: 2, CAROUSEL: 3, VIDEO: 20, REEL: 20 },
   sizes: [

@@ -131,7 +131,10 @@ export const youtube = {
   // What bounds YouTube is its quota, which it says itself: 100 uploads a day and 10,000 units of everything else for all
   // channels of an application, and a number of its own for each channel. These only space out what is due at once.
   // https://developers.google.com/youtube/v3/determine_quota_cost (read 2026-11-21)
-  rates: { app: { perMinute: 6_000, burst: 2_500 }, profile: { perMinute: 30, burst: 12 } },
+  rates: {
+    ...{ app: { perMinute: 6_000, burst: 2_500 }, profile: { perMinute: 30, burst: 12 } },
+    caps: [{ counts: 'app', max: 100, window: { dayIn: 'America/Los_Angeles' } }],
+  },
   prepareMinutes: { VIDEO: 60, REEL: 30 },
   sizes: [
     { name: 'landscape', width: 1_920, height: 1_080 },

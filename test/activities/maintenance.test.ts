@@ -139,6 +139,7 @@ const arm = async (post: SeededPost, fields: { version?: number; runId?: string 
       policyVersion: 1,
       admittedAt: null,
       buckets: [],
+      ...{ type: 'TEXT_ONLY', caps: [], quota: null },
     },
     ...{ now: past, armUntil: past },
     ...fields,

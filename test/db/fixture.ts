@@ -138,6 +138,7 @@ export const armInput = (
   ...{ postId: post.postId, targetId: post.targetId, revisionId: post.revisionId },
   ...{ cycle: 1, holder: 'mine', runId: 'run-1', version: 5, approvedHash: 'p', dueAt: due, handle: null },
   ...{ profileId, platform: 'linkedin', policyVersion: 1, admittedAt: null, buckets: [] },
+  ...{ type: 'TEXT_ONLY', caps: [], quota: null },
   ...{ now: due, armUntil: due },
   ...fields,
 });

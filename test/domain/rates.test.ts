@@ -2,8 +2,8 @@ import { bucketsFor, defaultRates, profileBucket, type Rates } from '../../domai
 
 const rates: Rates = {
   ...defaultRates,
-  linkedin: { app: { perMinute: 600, burst: 5 }, profile: { perMinute: 30, burst: 10 } },
-  instagram: { app: null, profile: { perMinute: 7, burst: 1 } },
+  linkedin: { app: { perMinute: 600, burst: 5 }, profile: { perMinute: 30, burst: 10 }, caps: [] },
+  instagram: { app: null, profile: { perMinute: 7, burst: 1 }, caps: [] },
 };
 
 it('gives a commit the buckets of its application and of its profile, with the time that a token takes', () => {
@@ -14,14 +14,16 @@ it('gives a commit the buckets of its application and of its profile, with the t
   expect(bucketsFor(rates, 'instagram', 'p')).toEqual([
     { key: 'profile:p', intervalMs: 60_000 / 7, toleranceMs: 0 },
   ]);
-  expect(bucketsFor({ ...rates, instagram: { app: null, profile: null } }, 'instagram', 'p')).toEqual([]);
+  expect(
+    bucketsFor({ ...rates, instagram: { app: null, profile: null, caps: [] } }, 'instagram', 'p'),
+  ).toEqual([]);
 });
 
 it('keeps the buckets of profiles apart, and knows which is the one of a profile', () => {
   const keys = ['p', 'q'].flatMap((id) => bucketsFor(rates, 'linkedin', id).map(({ key }) => key));
   expect(keys).toEqual(['app:linkedin', 'profile:p', 'app:linkedin', 'profile:q']);
   expect(profileBucket(rates, 'linkedin', 'p')).toEqual(bucketsFor(rates, 'linkedin', 'p')[1]);
-  const unbound = { ...rates, linkedin: { app: null, profile: null } };
+  const unbound = { ...rates, linkedin: { app: null, profile: null, caps: [] } };
   expect(profileBucket(unbound, 'linkedin', 'p')).toBeNull();
 });
 

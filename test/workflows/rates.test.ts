@@ -18,7 +18,7 @@ import {
 } from '../support/world.ts';
 
 /** One profile may send six a minute, and two at once. */
-const rates = { ...defaultRates, linkedin: { app: null, profile: { perMinute: 6, burst: 2 } } };
+const rates = { ...defaultRates, linkedin: { app: null, profile: { perMinute: 6, burst: 2 }, caps: [] } };
 
 let world: World;
 beforeAll(async () => {
