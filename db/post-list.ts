@@ -18,6 +18,7 @@ export interface PostFilter {
   readonly blockCode?: string;
   readonly decidableBy?: { readonly memberId: string; readonly role: Role };
   readonly profileId?: string;
+  /** When any of its targets is due, by its own time or the post's. */
   readonly dueFrom?: Date;
   readonly dueTo?: Date;
   /** Words in the copy, as one types them into a search box. */
@@ -51,8 +52,7 @@ export function listPosts(database: TenantDatabase, filter: PostFilter): Promise
     posts = posts.where(
       sql<boolean>`exists (select from targets t where t.post_id = posts.id and t.profile_id = ${filter.profileId})`,
     );
-  if (filter.dueFrom) posts = posts.where('due_at', '>=', filter.dueFrom);
-  if (filter.dueTo) posts = posts.where('due_at', '<', filter.dueTo);
+  if (filter.dueFrom || filter.dueTo) posts = posts.where(hasTargetDue(filter));
   if (filter.text)
     posts = posts.where(
       sql<boolean>`to_tsvector('simple', copy) @@ websearch_to_tsquery('simple', ${filter.text})`,
@@ -64,6 +64,11 @@ export function listPosts(database: TenantDatabase, filter: PostFilter): Promise
     );
   return posts.execute();
 }
+
+const hasTargetDue = ({ dueFrom, dueTo }: PostFilter) => sql<boolean>`exists (
+  select from targets t where t.post_id = posts.id
+    and coalesce(t.due_at, posts.due_at) >= coalesce(${dueFrom ?? null}::timestamptz, '-infinity')
+    and coalesce(t.due_at, posts.due_at) < coalesce(${dueTo ?? null}::timestamptz, 'infinity'))`;
 
 /** The same rule as `mayDecide` with the author and the votes: every set of deciders holds the member or the role. */
 const decidableBy = ({ memberId, role }: { memberId: string; role: Role }) => sql<boolean>`

@@ -225,7 +225,9 @@ export const postListQuery = z.strictObject({
     .openapi({ description: 'A gate, or the code of something that blocks' }),
   decidableByMe: z.enum(['true', 'false']).optional(),
   profileId: id().optional(),
-  dueFrom: instant().optional(),
+  dueFrom: instant()
+    .optional()
+    .openapi({ description: "Any of its targets is due from then on, by its own time or the post's" }),
   dueTo: instant().optional().openapi({ description: 'Not included itself' }),
   text: z.string().trim().min(1).max(200).optional().openapi({ description: 'Words in the copy' }),
 });

@@ -209,6 +209,26 @@ describe('a due time that says nothing, or two things', () => {
 describe('scheduling single targets', () => {
   const both = () => [{ profileId: tenant.linkedinId }, { profileId: tenant.instagramId }];
 
+  it('lets the list find a post by the due time of any of its targets', async () => {
+    const [linkedin, instagram] = both();
+    const { body: post } = await pictureFor([linkedin!, { ...instagram!, dueAt: inDays(703) }], {
+      dueAt: inDays(701),
+    });
+    const listed = async (from: number, to?: number) => {
+      const query = `dueFrom=${inDays(from)}${to ? `&dueTo=${inDays(to)}` : ''}`;
+      const { body } = await api.send('GET', `/api/v1/posts?${query}`, { token: tenant.tokens.viewer });
+      return body.items.some(({ id }: { id: string }) => id === post.id);
+    };
+    expect(await listed(700, 702)).toBe(true);
+    expect(await listed(702, 704)).toBe(true);
+    expect(await listed(702)).toBe(true);
+    expect([await listed(704), await listed(701.5, 702.5), await listed(600, 700)]).toEqual([
+      false,
+      false,
+      false,
+    ]);
+  });
+
   it.each([false, true])('of a post that is submitted: %s', async (submit) => {
     const { body: post } = await pictureFor(both(), { submit, dueAt: inDays(9) });
     const [first, second] = post.targets.map(({ id }: { id: string }) => id);
