@@ -176,6 +176,8 @@ const workerSchema = z.object({
   GATEPOST_STICKY_TIMEOUT_MS: milliseconds(60_000).default(defaultArmLeadMs),
   GATEPOST_SHUTDOWN_GRACE_MS: milliseconds(600_000).default(20_000),
   GATEPOST_MAX_CACHED_WORKFLOWS: z.coerce.number().int().min(0).default(500),
+  GATEPOST_TRANSFERS_AT_ONCE: z.coerce.number().int().min(1).max(1_000).default(100),
+  GATEPOST_TRANSFERS_PER_SECOND: z.coerce.number().min(0.1).max(10_000).default(50),
   GATEPOST_MAINTENANCE_EVERY_SECONDS: z.coerce.number().int().min(5).max(3_600).default(60),
   GATEPOST_FAILPOINT: z.string().optional(),
   GATEPOST_RATES: rates.default(defaultRates),

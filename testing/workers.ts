@@ -10,7 +10,7 @@ import { createRegistry, liveEndpoints, sandboxEndpoints } from '../adapters/pla
 import { createRunDirectory } from '../cli/run-directory.ts';
 import { defaultLargestFiles } from '../domain/media-limits.ts';
 import { defaultRates } from '../domain/rates.ts';
-import { mainTaskQueue, releaseTaskQueue, tokenTaskQueue } from '../workflows/ids.ts';
+import { mainTaskQueue, releaseTaskQueue, tokenTaskQueue, transferTaskQueue } from '../workflows/ids.ts';
 import { activityClock } from './clock.ts';
 import type { Environment } from './environment.ts';
 
@@ -71,6 +71,7 @@ export async function startWorkers(
       maxCachedWorkflows,
     }),
     Worker.create({ ...shared, taskQueue: releaseTaskQueue }),
+    Worker.create({ ...shared, taskQueue: transferTaskQueue }),
     Worker.create({ ...shared, taskQueue: tokenTaskQueue }),
   ]);
   const running = Promise.all(workers.map((worker) => worker.run()));

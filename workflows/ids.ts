@@ -54,6 +54,9 @@ export const mainTaskQueue = 'gatepost';
 /** Armed waits and commits: long, cheap, many at once, so they never hold up the queue above. */
 export const releaseTaskQueue = 'gatepost-release';
 
+/** Uploads to platforms and files fetched by address: minutes long, so that however many there are, nothing due waits for a place. */
+export const transferTaskQueue = 'gatepost-transfers';
+
 /** Refreshes of tokens: whoever waits for one holds a place in another queue, so none of them waits for a place here. */
 export const tokenTaskQueue = 'gatepost-tokens';
 

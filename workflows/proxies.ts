@@ -6,7 +6,7 @@ import {
   TimeoutFailure,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
-import { releaseTaskQueue, tokenTaskQueue } from './ids.ts';
+import { releaseTaskQueue, tokenTaskQueue, transferTaskQueue } from './ids.ts';
 import type { Mutex } from './mutex.ts';
 
 /** Rows of our own: short, repeatable, retried for as long as the database is away. */
@@ -75,6 +75,7 @@ export const lookUpMember = localFirst(local.findMember, findMember);
 
 /** Uploads and containers: repeatable, slow, kept alive by heartbeats. */
 export const { prepareTarget } = proxyActivities<Activities>({
+  taskQueue: transferTaskQueue,
   startToCloseTimeout: '35m',
   scheduleToCloseTimeout: '2h',
   heartbeatTimeout: '20s',
@@ -163,6 +164,7 @@ export const { sweepTokens, cleanUpConnections } = proxyActivities<Activities>({
 
 /** Fetches a file of up to a gigabyte: slow, repeatable, kept alive by heartbeats. Says itself what is not tried again. */
 export const { importMedia } = proxyActivities<Activities>({
+  taskQueue: transferTaskQueue,
   startToCloseTimeout: '45m',
   scheduleToCloseTimeout: '6h',
   heartbeatTimeout: '20s',

@@ -4,7 +4,7 @@ import { createActivities } from '../../activities/index.ts';
 import { createGuardedFetch } from '../../adapters/http/guarded-fetch.ts';
 import { probeBytes } from '../../adapters/media/probe.ts';
 import { openPool } from '../../db/pool.ts';
-import { mainTaskQueue, releaseTaskQueue, tokenTaskQueue } from '../../workflows/ids.ts';
+import { mainTaskQueue, releaseTaskQueue, tokenTaskQueue, transferTaskQueue } from '../../workflows/ids.ts';
 import { largestFilesOf, outsideOf, type WorkerConfig } from '../config.ts';
 import { createRunDirectory } from '../run-directory.ts';
 import { ensureSchedules } from '../schedules.ts';
@@ -83,6 +83,12 @@ export async function startWorker(config: WorkerConfig, bundlePath: string): Pro
       stickyQueueScheduleToStartTimeout: config.GATEPOST_STICKY_TIMEOUT_MS,
     }),
     Worker.create({ ...shared, taskQueue: releaseTaskQueue, maxConcurrentActivityTaskExecutions: 1_000 }),
+    Worker.create({
+      ...shared,
+      taskQueue: transferTaskQueue,
+      maxConcurrentActivityTaskExecutions: config.GATEPOST_TRANSFERS_AT_ONCE,
+      maxTaskQueueActivitiesPerSecond: config.GATEPOST_TRANSFERS_PER_SECOND,
+    }),
     Worker.create({ ...shared, taskQueue: tokenTaskQueue }),
   ]);
   await ensureSchedules(config, logger);
