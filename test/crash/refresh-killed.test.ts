@@ -55,11 +55,8 @@ async function connect(appId: string, externalId: string): Promise<TestProfile> 
   const consented = await fetch(started.body.authorizeUrl, {
     ...{ method: 'POST', redirect: 'manual' },
     body: new URLSearchParams([
-      ...[
-        ['decision', 'allow'],
-        ['account', externalId],
-      ],
-      ...scopes.map((scope) => ['scope', scope]),
+      ...Object.entries({ decision: 'allow', account: externalId }),
+      ...scopes.map((scope): [string, string] => ['scope', scope]),
     ]),
   });
   const back = new URL(consented.headers.get('location')!);
