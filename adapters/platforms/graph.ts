@@ -199,20 +199,6 @@ export async function waitUntilReady(
 
 // Media
 
-/** An address for Meta to fetch media from: it must be plain ASCII. */
-// https://developers.facebook.com/documentation/instagram-platform/content-publishing (read 2026-11-21)
-export async function fetchableUrl(
-  media: MediaAccess,
-  item: MediaItem,
-  livesForSeconds: number,
-): Promise<string> {
-  const url = await media.url(item, livesForSeconds);
-  if (/^[\x21-\x7e]+$/.test(url)) return url;
-  const kind = item.contentType.startsWith('video/') ? 'video' : 'picture';
-  const message = `The address of ${kind} ${item.mediaId} is not plain ASCII`;
-  throw new OutcomeError('rejected', message, { sent: false });
-}
-
 export interface VideoUpload {
   /** At the upload host: `https://rupload.facebook.com/video-upload/v26.0/{id}`. */
   readonly url: string;

@@ -1,3 +1,4 @@
+import { isVideoType } from '../../domain/media-limits.ts';
 import { OutcomeError } from '../../domain/outcome.ts';
 import type { TargetOptions } from '../../domain/platform-rules.ts';
 import type { Connector, TokenSet } from './connector.ts';
@@ -18,7 +19,6 @@ import { type AdapterOptions, hostOf, type PlatformDefinition, type Timings } fr
 import {
   createGraph,
   dataOf,
-  fetchableUrl,
   type Graph,
   type GraphBody,
   type GraphError,
@@ -39,6 +39,7 @@ import type {
   Remover,
   Replier,
 } from './publisher.ts';
+import { addressToPull } from './pulled-media.ts';
 import { assertSupported } from './supported.ts';
 
 // Endpoints
@@ -160,9 +161,9 @@ type Fields = Readonly<Record<string, string>>;
 /** Threads takes media by address alone: pictures and videos of any size are fetched. */
 async function mediaFields(item: MediaItem, media: MediaAccess): Promise<Fields> {
   const altText: Fields = item.altText ? { alt_text: item.altText } : {};
-  return item.contentType.startsWith('video/')
-    ? { media_type: 'VIDEO', video_url: await fetchableUrl(media, item, videoUrlSeconds), ...altText }
-    : { media_type: 'IMAGE', image_url: await fetchableUrl(media, item, mediaUrlSeconds), ...altText };
+  return isVideoType(item.contentType)
+    ? { media_type: 'VIDEO', video_url: await addressToPull(media, item, videoUrlSeconds), ...altText }
+    : { media_type: 'IMAGE', image_url: await addressToPull(media, item, mediaUrlSeconds), ...altText };
 }
 
 async function createContainer(
