@@ -327,6 +327,23 @@ function mapUploadError(name: string, status: number, body: GraphBody | null): O
   return new OutcomeError('unavailable', message, { ...details, ...(handleIsDead && { handleIsDead }) });
 }
 
+/**
+ * A call that asks for tokens, whose code 1 with a status of 4xx is no trouble that passes: so a wrong secret of the
+ * application is answered ("Error validating client secret."), which is the same at every repetition. Anywhere else, and
+ * with 5xx, code 1 is Meta's unknown error.
+ */
+// Second-hand: reported by those who integrate; Meta documents code 1 as an unknown error alone (read 2026-11-21).
+export async function requestingTokens<Answer>(call: Promise<Answer>): Promise<Answer> {
+  try {
+    return await call;
+  } catch (error) {
+    if (!(error instanceof OutcomeError)) throw error;
+    const { platformCode, status = 0 } = error.details;
+    if (error.code !== 'unavailable' || platformCode !== '1' || status >= 500) throw error;
+    throw new OutcomeError('rejected', error.message, { status, platformCode });
+  }
+}
+
 // Usage
 
 interface Usage {

@@ -24,6 +24,7 @@ import {
   type GraphError,
   idOf,
   readReceipt,
+  requestingTokens,
   waitUntilReady,
 } from './graph.ts';
 import { path } from './http.ts';
@@ -326,10 +327,12 @@ function connectThreads(options: AdapterOptions): Connector {
     context: CallContext,
   ): Promise<TokenSet> => {
     const { grant_type, ...secrets } = parameters;
-    const body = await tokens.get(null, context, {
-      ...{ path: tokenPath, query: new URLSearchParams(parameters).toString(), what },
-      secrets: Object.values(secrets),
-    });
+    const body = await requestingTokens(
+      tokens.get(null, context, {
+        ...{ path: tokenPath, query: new URLSearchParams(parameters).toString(), what },
+        secrets: Object.values(secrets),
+      }),
+    );
     return parseTokens(body, what, graph.now());
   };
   return {
@@ -354,16 +357,18 @@ function connectThreads(options: AdapterOptions): Connector {
       const what = 'Threads exchange of a code';
       // Browsers bring `#_` along behind the code.
       const code = given.replace(/#_$/, '');
-      const body = await tokens.post(null, context, {
-        ...{ path: '/oauth/access_token', what, secrets: [app.clientSecret, code] },
-        form: {
-          client_id: app.clientId,
-          client_secret: app.clientSecret,
-          grant_type: 'authorization_code',
-          redirect_uri: redirectUri,
-          code,
-        },
-      });
+      const body = await requestingTokens(
+        tokens.post(null, context, {
+          ...{ path: '/oauth/access_token', what, secrets: [app.clientSecret, code] },
+          form: {
+            client_id: app.clientId,
+            client_secret: app.clientSecret,
+            grant_type: 'authorization_code',
+            redirect_uri: redirectUri,
+            code,
+          },
+        }),
+      );
       const { accessToken } = parseTokens(body, what, graph.now());
       return lengthen(
         'Threads exchange for a long-lived token',
