@@ -241,6 +241,8 @@ export const failureTypes = {
   notYet: 'not-yet',
   /** The revision stored is not the one that was approved, or part of it is gone. */
   revisionMismatch: 'revision-mismatch',
+  /** The platform would refuse it by the rules of today. */
+  rulesBroken: 'rules-broken',
   /** The profile must be connected again: its post waits for that, and says so. */
   needsReconnect: 'needs-reconnect',
 } as const;

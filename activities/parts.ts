@@ -18,11 +18,10 @@ import { withHeartbeat } from './heartbeat.ts';
 import { reconcile } from './reconciling.ts';
 import { commitOnce, delayOf, obeyDelay, resultOf, writeVerdict } from './sending.ts';
 import { settledFrom } from './settled.ts';
-import { createTokenSource, tokenFor } from './tokens.ts';
+import { tokenFor } from './tokens.ts';
 
 /** The activities that bring out what follows a post: each part has a row, a claim and a receipt of its own. */
-export function createPartActivities(given: ActivityDependencies) {
-  const dependencies: PublishingDependencies = { ...given, tokens: createTokenSource(given) };
+export function createPartActivities(dependencies: PublishingDependencies) {
   return {
     /** Starts the run of what follows a target's post. May run twice: a run that is there, open or closed, is a success. */
     async startParts(input: PartsWorkflowInput): Promise<void> {

@@ -37,18 +37,18 @@ import {
 } from './dependencies.ts';
 import { toFailure } from './failures.ts';
 import { callContext, withHeartbeat } from './heartbeat.ts';
+import { assertWithinRules } from './judging.ts';
 import { mediaAccess } from './media-access.ts';
 import { prepare } from './preparing.ts';
 import { createQuotas } from './quotas.ts';
 import { giveUpSender, reconcile } from './reconciling.ts';
 import { release, writeVerdict } from './sending.ts';
 import { settledFrom } from './settled.ts';
-import { createTokenSource, tokenFor } from './tokens.ts';
+import { tokenFor } from './tokens.ts';
 
 /** The activities that bring one target of an approved revision to its platform, exactly once. */
-export function createPublishingActivities(given: ActivityDependencies) {
-  const { clock, pool } = given;
-  const dependencies: PublishingDependencies = { ...given, tokens: createTokenSource(given) };
+export function createPublishingActivities(dependencies: PublishingDependencies) {
+  const { clock, pool } = dependencies;
   const failpoint = dependencies.failpoint ?? (async () => {});
   const claims = createClaims(pool);
   const quotas = createQuotas();
@@ -61,6 +61,7 @@ export function createPublishingActivities(given: ActivityDependencies) {
     async prepareTarget(input: TargetInput): Promise<void> {
       await withHeartbeat(async () => {
         const publishing = await requirePublishing(dependencies, input, tokenFor.preparing);
+        await assertWithinRules(publishing, input);
         await prepare(dependencies, publishing, input);
       });
     },
@@ -82,6 +83,7 @@ export function createPublishingActivities(given: ActivityDependencies) {
       // The run learns of the profile's health with the other conditions, and waits for it.
       if (publishing === null) return { kind: 'conditions-changed' };
       const { database, account, content, stored } = publishing;
+      await assertWithinRules(publishing, input, input.cycle);
       const handle = await findPreparation(database, input, now);
       if (handle === null && prepareLeadMs(account.platform, content.type) !== null)
         return { kind: 'unprepared' };

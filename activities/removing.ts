@@ -12,11 +12,10 @@ import {
 } from './dependencies.ts';
 import { toFailure } from './failures.ts';
 import { callContext, withHeartbeat } from './heartbeat.ts';
-import { createTokenSource, tokenFor } from './tokens.ts';
+import { tokenFor } from './tokens.ts';
 
 /** The activities that take down what went public, on somebody's word. */
-export function createRemovingActivities(given: ActivityDependencies) {
-  const dependencies: PublishingDependencies = { ...given, tokens: createTokenSource(given) };
+export function createRemovingActivities(dependencies: PublishingDependencies) {
   const { clock, pool } = dependencies;
   return {
     /** The publications that a request still has to take down, in their order. May run any number of times. */

@@ -6,7 +6,7 @@ import { forTenant, inTransaction } from '../db/tenant-database.ts';
 import { insertTokenEvent, wasRefusedBefore } from '../db/token-events.ts';
 import { OutcomeError } from '../domain/outcome.ts';
 import { failureTypes } from './contract.ts';
-import type { ActivityDependencies } from './dependencies.ts';
+import type { ActivityDependencies, PublishingDependencies } from './dependencies.ts';
 import { grantCell, noteHealth, tellPosts } from './token-store.ts';
 
 /** What a token is wanted for, and for how long. */
@@ -182,3 +182,9 @@ export function createTokenSource(dependencies: ActivityDependencies): TokenSour
     },
   };
 }
+
+/** What whoever publishes is given: all of them one source, so that what one has decrypted serves the others. */
+export const withTokens = (dependencies: ActivityDependencies): PublishingDependencies => ({
+  ...dependencies,
+  tokens: createTokenSource(dependencies),
+});

@@ -62,10 +62,11 @@ export const openFileTokens = (config: Pick<CommonConfig, 'GATEPOST_KEYS'>): Fil
 export function fileAddresses(
   publicUrl: string,
   tokens: FileTokens,
+  now: () => Date = () => new Date(),
 ): (objectKey: string, livesForSeconds: number) => string {
   const base = publicUrl.replace(/\/$/, '');
   return (objectKey, livesForSeconds) => {
-    const expiresAt = new Date(Date.now() + livesForSeconds * 1_000);
+    const expiresAt = new Date(now().getTime() + livesForSeconds * 1_000);
     return `${base}/media-files/${tokens.sign({ objectKey, expiresAt })}`;
   };
 }

@@ -1,4 +1,5 @@
 import { type Selectable, sql } from 'kysely';
+import type { MediaFacts } from '../domain/platform-rules.ts';
 import type { MediaTable } from './schema.ts';
 import type { TenantExecutor } from './tenant-database.ts';
 
@@ -24,6 +25,38 @@ export interface ReadyMedia {
   readonly frameRate?: number;
   readonly videoCodec?: string;
   readonly audioCodec?: string;
+}
+
+/** What the platforms' rules judge media by, in their order; `undefined` while one of them is not ready. */
+export function mediaFactsOf(
+  media: readonly {
+    readonly mediaId: string;
+    readonly altText: string | null;
+    readonly coverMediaId?: string | undefined;
+  }[],
+  byId: ReadonlyMap<string, MediaRow>,
+): MediaFacts[] | undefined {
+  const facts = media.map(({ mediaId, altText, coverMediaId }) => {
+    const own = probedFactsOf(byId.get(mediaId));
+    const cover = coverMediaId ? probedFactsOf(byId.get(coverMediaId)) : undefined;
+    return own && { ...own, altText, ...(cover && { cover }) };
+  });
+  return facts.every((one) => one !== undefined) ? facts : undefined;
+}
+
+function probedFactsOf(row: MediaRow | undefined): Omit<MediaFacts, 'altText' | 'cover'> | undefined {
+  if (row?.state !== 'ready') return undefined;
+  return {
+    contentType: row.content_type!,
+    sizeBytes: row.size_bytes!,
+    width: row.width!,
+    height: row.height!,
+    ...(row.frames !== null && { frames: row.frames }),
+    ...(row.duration_seconds !== null && { durationSeconds: row.duration_seconds }),
+    ...(row.frame_rate !== null && { frameRate: row.frame_rate }),
+    ...(row.video_codec !== null && { videoCodec: row.video_codec }),
+    ...(row.audio_codec !== null && { audioCodec: row.audio_codec }),
+  };
 }
 
 /** Announces a file; the same id again changes nothing. */

@@ -1,3 +1,4 @@
+import type { MediaFacts } from '../domain/platform-rules.ts';
 import type { AccountKind, Platform, PostType } from '../domain/post.ts';
 import {
   mediaShown,
@@ -7,7 +8,7 @@ import {
   type RevisionTarget,
 } from '../domain/revision.ts';
 import type { ProfileHealth } from '../domain/tokens.ts';
-import type { MediaRow } from './media.ts';
+import { listMediaById, type MediaRow, mediaFactsOf } from './media.ts';
 import type { TenantDatabase } from './tenant-database.ts';
 
 /** A grant as whoever uses its token needs it; the token is sealed. */
@@ -45,6 +46,8 @@ export interface PublishContent {
   readonly options?: NonNullable<RevisionTarget['options']>;
   readonly content: RevisionContent;
   readonly media: readonly StoredMedium[];
+  /** What the platforms' rules judge the media by, in the same order; `undefined` where it is not known of all. */
+  readonly facts: readonly MediaFacts[] | undefined;
   readonly profile: {
     readonly id: string;
     readonly platform: Platform;
@@ -97,6 +100,8 @@ export async function findPublishContent(
   const target = row.content.targets.find((candidate) => candidate.targetId === targetId);
   if (!target) return undefined;
   const type = target.type ?? row.content.type;
+  const rows = await listRevisionMedia(database, row.content);
+  const shown = mediaShown(type, row.content.media);
   return {
     mode: row.mode,
     type,
@@ -104,7 +109,11 @@ export async function findPublishContent(
     ...(target.title !== undefined && { title: target.title }),
     ...(target.options !== undefined && { options: target.options }),
     content: row.content,
-    media: mediaShown(type, await listRevisionMedia(database, row.content)),
+    media: shown.map((item) => storedMediumOf(item, rows)),
+    facts: mediaFactsOf(
+      shown.map(({ mediaId, altText, cover }) => ({ mediaId, altText, coverMediaId: cover?.mediaId })),
+      rows,
+    ),
     profile: {
       id: row.profile_id,
       platform: row.platform,
@@ -122,24 +131,23 @@ export async function findPublishContent(
   };
 }
 
-/** The media of a revision in the order they are shown, by the bytes that were approved. */
-async function listRevisionMedia(
-  database: TenantDatabase,
-  content: RevisionContent,
-): Promise<StoredMedium[]> {
-  if (content.media.length === 0) return [];
-  const ids = content.media.flatMap(({ mediaId, cover }) => [mediaId, ...(cover ? [cover.mediaId] : [])]);
-  const rows = await database.selectFrom('media').selectAll().where('id', 'in', ids).execute();
-  const byId = new Map(rows.map((row) => [row.id, row]));
-  return content.media.map((item) => ({
-    ...mapMedium(item, byId),
-    ...(item.cover && { cover: mapMedium({ ...item.cover, altText: null }, byId) }),
-  }));
+type MediaRows = ReadonlyMap<string, MediaRow>;
+
+async function listRevisionMedia(database: TenantDatabase, { media }: RevisionContent): Promise<MediaRows> {
+  const ids = media.flatMap(({ mediaId, cover }) => [mediaId, ...(cover ? [cover.mediaId] : [])]);
+  const rows = ids.length === 0 ? [] : await listMediaById(database, ids);
+  return new Map(rows.map((row) => [row.id, row]));
 }
+
+/** A medium of a revision by the bytes that were approved. */
+const storedMediumOf = (item: RevisionContent['media'][number], byId: MediaRows): StoredMedium => ({
+  ...mapMedium(item, byId),
+  ...(item.cover && { cover: mapMedium({ ...item.cover, altText: null }, byId) }),
+});
 
 function mapMedium(
   { mediaId, sha256, altText }: RevisionMedia,
-  byId: ReadonlyMap<string, MediaRow>,
+  byId: MediaRows,
 ): Omit<StoredMedium, 'cover'> {
   const row = byId.get(mediaId);
   const contentType = row?.content_type ?? row?.declared_content_type;

@@ -1,3 +1,4 @@
+import { isVideoType } from './media-limits.ts';
 import { platformRules } from './platforms/index.ts';
 import type {
   DesignSize,
@@ -282,7 +283,7 @@ function checkUniform(media: readonly MediaFacts[]): Violation[] {
 }
 
 function checkItem(facts: MediaFacts, rule: MediaRule, field: string): Violation[] {
-  const isVideo = facts.contentType.startsWith('video/');
+  const isVideo = isVideoType(facts.contentType);
   const fileRule = isVideo ? rule.video : rule.image;
   return [
     ...(fileRule ? checkFile(facts, fileRule, field) : refuseFormat(facts, acceptedBy(rule), field)),

@@ -48,6 +48,31 @@ export interface PublicationFacts {
   readonly findTries: number;
 }
 
+/**
+ * Whether arming for `askedCycle` starts an attempt with nothing before it that may be public, and nothing that a person has
+ * to settle first.
+ */
+export function startsAnew(
+  { state, cycle }: Pick<PublicationFacts, 'state' | 'cycle'>,
+  askedCycle: number,
+): boolean {
+  switch (state) {
+    case 'ARMED':
+    case 'DISARMED':
+    case 'NOT_SENT':
+      return true;
+    case 'REFUSED':
+    case 'UNCONFIRMED':
+      return cycle < askedCycle;
+    case 'SENDING':
+    case 'UNKNOWN':
+    case 'PUBLISHED':
+      return false;
+    default:
+      return unreachable(state, 'state of a publication');
+  }
+}
+
 export type PublicationEvent =
   | { readonly kind: 'arm'; readonly cycle: number; readonly holder: string }
   | { readonly kind: 'disarm' }

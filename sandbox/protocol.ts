@@ -76,6 +76,33 @@ export interface FaultReplies {
   serverError(fault: Fault): Reply;
 }
 
+/** A status, the platform's code and its words. */
+type UsualError = readonly [status: number, code: string, message: string];
+
+/** The answers to faults on a platform that words all its errors alike: the usual ones, or what the fault says. */
+export function faultRepliesOf(
+  error: (status: number, code: string, message: string, headers: Record<string, string>) => Reply,
+  usual: Record<'refuse' | 'throttle' | 'serverError', UsualError>,
+  expiredToken: () => Reply,
+): FaultReplies {
+  const reply = (
+    [usualStatus, usualCode, usualMessage]: UsualError,
+    { status = usualStatus, code = usualCode, message = usualMessage }: Partial<Fault>,
+    headers: Record<string, string> = {},
+  ) => error(status, String(code), message, headers);
+  return {
+    refuse: (fault) => reply(usual.refuse, fault),
+    throttle: (fault) => {
+      const { retryAfterSeconds } = fault;
+      const headers: Record<string, string> =
+        retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) };
+      return reply(usual.throttle, fault, headers);
+    },
+    expiredToken,
+    serverError: ({ status, message }) => reply(usual.serverError, { status, message }),
+  };
+}
+
 export interface PlatformProtocol {
   platform: Platform;
   basePath: string;

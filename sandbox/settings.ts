@@ -18,6 +18,7 @@ const settingsSchema = z.strictObject({
   mentionsPerCaption: count,
   listDelayMs: milliseconds,
   uploadsAreLockedToPrivate: z.boolean(),
+  verifiedAddresses: z.array(z.string()),
   subreddits: z.record(
     z.string(),
     z.strictObject({
@@ -70,6 +71,8 @@ const defaultSettings: Readonly<Settings> = Object.freeze({
   listDelayMs: 0,
   /** YouTube: whether the application has yet to pass the audit, so that every video it uploads stays private. */
   uploadsAreLockedToPrivate: false,
+  /** TikTok: what the addresses of pictures begin with that the application has verified; none: every address is. */
+  verifiedAddresses: [],
   /** Reddit: what subreddits say of themselves and require, by name; any other is there and takes everything. */
   subreddits: {},
 });

@@ -4,11 +4,13 @@ import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { SignJWT } from 'jose';
 import { pino } from 'pino';
+import type { ActivityDependencies } from '../activities/dependencies.ts';
 import { probeBytes } from '../adapters/media/probe.ts';
 import { createPlatformFetch } from '../adapters/platforms/platform-fetch.ts';
 import { createRegistry, liveEndpoints, sandboxEndpoints } from '../adapters/platforms/registry.ts';
 import { createApi } from '../api/app.ts';
 import { createPostRuns } from '../api/post-runs.ts';
+import { fileAddresses } from '../cli/wiring.ts';
 import { type Role, roles } from '../domain/post.ts';
 import type { Environment } from './environment.ts';
 
@@ -21,6 +23,8 @@ export interface TokenClaims {
 
 /** The interface, served in this process. */
 export interface ServedApi {
+  /** Where platforms fetch one kept file. */
+  readonly fileAddress: NonNullable<ActivityDependencies['fileAddress']>;
   /** Without a slash at the end. */
   readonly url: string;
   /** Signs a token that the interface accepts for as long as it runs. */
@@ -33,12 +37,12 @@ const tokenExpiresAt = new Date('2200-01-01T00:00:00Z');
 
 /** Serves the real interface on a free port; its `now` is the environment's. The environment stops it. */
 export async function serveApi(environment: Environment, armLeadMs: number): Promise<ServedApi> {
-  const { time, stops, apiPool, storage, envelopes, temporal, sandbox } = environment;
+  const { time, stops, apiPool, storage, envelopes, temporal, sandbox, fileTokens } = environment;
   const secret = randomBytes(32).toString('base64url');
   const api = createApi({
     pool: apiPool,
     postRuns: createPostRuns(temporal.client),
-    ...{ storage, envelopes },
+    ...{ storage, envelopes, fileTokens },
     connectors: createRegistry({
       live: liveEndpoints,
       sandbox: sandboxEndpoints(sandbox.url),
@@ -66,8 +70,10 @@ export async function serveApi(environment: Environment, armLeadMs: number): Pro
   const server = await listen(app);
   stops.add(() => close(server));
   const { port } = server.address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}`;
   return {
-    url: `http://127.0.0.1:${port}`,
+    url,
+    fileAddress: fileAddresses(url, fileTokens, time.now),
     signToken: ({ subject, role, name, tenantId }) =>
       new SignJWT({ role, ...(name && { name }), ...(tenantId && { tenant: tenantId }) })
         .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })

@@ -3,6 +3,7 @@ import type { DataConverter, PayloadCodec } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type pg from 'pg';
+import { createFileTokens, type FileTokens } from '../adapters/media/file-tokens.ts';
 import { createEnvelopes, type Envelopes } from '../adapters/secrets/envelope.ts';
 import { createPayloadCodec } from '../adapters/secrets/payload-codec.ts';
 import { createObjectStorage, type ObjectStorage } from '../adapters/storage/s3.ts';
@@ -34,6 +35,7 @@ export interface Environment {
   readonly sandbox: Sandbox;
   readonly storage: ObjectStorage;
   readonly envelopes: Envelopes;
+  readonly fileTokens: FileTokens;
   /** Opens what is stored at Temporal. */
   readonly codec: PayloadCodec;
   readonly dataConverter: DataConverter;
@@ -80,6 +82,7 @@ async function startParts(options: EnvironmentOptions, stops: Stops): Promise<En
   stops.add(() => sandbox.stop());
   return {
     ...{ mode, time, servers, database, pool, apiPool, sandbox, storage, envelopes, dataConverter, temporal },
+    fileTokens: createFileTokens(GATEPOST_KEYS),
     codec: createPayloadCodec(payloadKeys({ GATEPOST_KEYS }, pool, envelopes)),
     stops,
   };

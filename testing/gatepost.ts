@@ -109,7 +109,7 @@ async function assemble(environment: Environment, options: GatepostOptions): Pro
       : await startWorkers(environment, {
           commitTimeoutMs: commitTimeoutMs ?? undefined,
           maxCachedWorkflows,
-          dependencies,
+          dependencies: { fileAddress: api.fileAddress, ...dependencies },
         });
   const { tenantId, people } = await createTenant(api);
   const control = createControl(environment.sandbox);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import mediaInfoFactory, { type MediaInfoResult } from 'mediainfo.js';
 import sharp from 'sharp';
-import { defaultLargestFiles, type LargestFiles } from '../../domain/media-limits.ts';
+import { defaultLargestFiles, isVideoType, type LargestFiles } from '../../domain/media-limits.ts';
 
 export interface MediaFacts {
   readonly kind: 'image' | 'video';
@@ -84,7 +84,7 @@ export async function probeBytes(source: ByteSource, limits: ProbeLimits = {}): 
       'unsupported-media',
       'The bytes are no JPEG, PNG, GIF, WebP, MP4 or QuickTime video',
     );
-  const kind = contentType.startsWith('video/') ? 'video' : 'image';
+  const kind = isVideoType(contentType) ? 'video' : 'image';
   requireSize(source, kind, limits);
   if (kind === 'video') return { kind, contentType, ...(await probeVideo(source)) };
   const bytes = await source.read(0, source.sizeBytes);

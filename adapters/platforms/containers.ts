@@ -2,6 +2,7 @@ import { OutcomeError } from '../../domain/outcome.ts';
 import { dataOf, type GraphBody, parseGraphTime } from './graph.ts';
 import { isObject } from './http.ts';
 import type { FindQuery, FindResult, PreparedHandle, Quota } from './publisher.ts';
+import { unprepared } from './supported.ts';
 
 /**
  * What Instagram and Threads share: a post is a container before it is public. Nobody sees it, it becomes public once at
@@ -32,10 +33,7 @@ export function containerIdOf(handle: PreparedHandle | null): string | null {
 export function requireContainerId(handle: PreparedHandle | null, name: string): string {
   const id = containerIdOf(handle);
   if (id !== null) return id;
-  throw new OutcomeError('unavailable', `${name} publish: no container was prepared`, {
-    sent: false,
-    handleIsDead: true,
-  });
+  throw unprepared(`${name} publish: no container was prepared`);
 }
 
 /** Something public that a list of the platform shows. */

@@ -1,7 +1,7 @@
 import { OutcomeError } from '../../domain/outcome.ts';
 import type { ConnectableAccount, Connector, TokenSet } from './connector.ts';
 import { type AdapterOptions, hostOf } from './definition.ts';
-import { dataOf, type Graph, type GraphBody } from './graph.ts';
+import { dataOf, type Graph, type GraphBody, requestingTokens } from './graph.ts';
 import { isObject } from './http.ts';
 import type { CallContext } from './publisher.ts';
 
@@ -47,10 +47,12 @@ export function createFacebookLogin(options: AdapterOptions, graph: Graph, login
     context: CallContext,
   ): Promise<GrantedToken> => {
     const { client_id, grant_type, redirect_uri, ...secrets } = parameters;
-    const body = await graph.get(null, context, {
-      ...{ path: '/oauth/access_token', query: new URLSearchParams(parameters).toString(), what },
-      secrets: Object.values(secrets),
-    });
+    const body = await requestingTokens(
+      graph.get(null, context, {
+        ...{ path: '/oauth/access_token', query: new URLSearchParams(parameters).toString(), what },
+        secrets: Object.values(secrets),
+      }),
+    );
     return parseToken(body, what, graph.now());
   };
   const lengthen: Connector['refresh'] = async (app, { accessToken }, context) => {

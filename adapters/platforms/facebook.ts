@@ -1,3 +1,4 @@
+import { isVideoType } from '../../domain/media-limits.ts';
 import { OutcomeError } from '../../domain/outcome.ts';
 import { unreachable } from '../../domain/post.ts';
 import type { AdapterOptions, PlatformDefinition, Timings } from './definition.ts';
@@ -12,15 +13,7 @@ import {
   uploadForThreePhases,
   uploadInChunks,
 } from './facebook-videos.ts';
-import {
-  createGraph,
-  fetchableUrl,
-  type Graph,
-  type GraphBody,
-  type GraphError,
-  idOf,
-  waitUntilReady,
-} from './graph.ts';
+import { createGraph, type Graph, type GraphBody, type GraphError, idOf, waitUntilReady } from './graph.ts';
 import { path } from './http.ts';
 import type {
   Account,
@@ -36,7 +29,8 @@ import type {
   Receipt,
   Remover,
 } from './publisher.ts';
-import { assertSupported } from './supported.ts';
+import { addressToPull } from './pulled-media.ts';
+import { assertSupported, unprepared } from './supported.ts';
 
 // Endpoints
 
@@ -222,7 +216,7 @@ async function preparePhotos(
   const photoIds: string[] = [];
   for (const item of items) {
     context.progress(`Uploading picture ${item.mediaId} to Facebook`);
-    const url = await fetchableUrl(media, item, mediaUrlSeconds);
+    const url = await addressToPull(media, item, mediaUrlSeconds);
     const what = 'Facebook photo upload';
     const body = await graph.post(account.accessToken, context, {
       path: path`/${account.externalId}/photos`,
@@ -363,7 +357,7 @@ function mapStory(content: PublicContent, handle: PreparedHandle | null): Commit
     return { edge: 'video_stories', body, what, publicIdOf };
   }
   const [photoId] = photoIdsOf(handle);
-  if (photoId === undefined) throw unprepared('picture');
+  if (photoId === undefined) throw nothingPrepared('picture');
   return { edge: 'photo_stories', body: { photo_id: photoId }, what, publicIdOf };
 }
 
@@ -377,7 +371,7 @@ function assertCarries(content: PublicContent): void {
   }
 }
 
-const isVideo = ({ contentType }: MediaItem): boolean => contentType.startsWith('video/');
+const isVideo = ({ contentType }: MediaItem): boolean => isVideoType(contentType);
 
 /** `{page}_{post}`; videos and stories have ids of one part. */
 const isPagePost = (publicId: string): boolean => publicId.includes('_');
@@ -385,14 +379,11 @@ const isPagePost = (publicId: string): boolean => publicId.includes('_');
 function requireId(handle: PreparedHandle | null, name: 'videoId' | 'sessionId'): string {
   const id = handle?.ids[name];
   if (typeof id === 'string' && id !== '') return id;
-  throw unprepared('video');
+  throw nothingPrepared('video');
 }
 
-const unprepared = (what: string): OutcomeError =>
-  new OutcomeError('unavailable', `Facebook publishing: no ${what} was prepared`, {
-    sent: false,
-    handleIsDead: true,
-  });
+const nothingPrepared = (what: string): OutcomeError =>
+  unprepared(`Facebook publishing: no ${what} was prepared`);
 
 function requireSuccess(body: GraphBody, what: string): void {
   if (body.success === true) return;

@@ -199,20 +199,6 @@ export async function waitUntilReady(
 
 // Media
 
-/** An address for Meta to fetch media from: it must be plain ASCII. */
-// https://developers.facebook.com/documentation/instagram-platform/content-publishing (read 2026-11-21)
-export async function fetchableUrl(
-  media: MediaAccess,
-  item: MediaItem,
-  livesForSeconds: number,
-): Promise<string> {
-  const url = await media.url(item, livesForSeconds);
-  if (/^[\x21-\x7e]+$/.test(url)) return url;
-  const kind = item.contentType.startsWith('video/') ? 'video' : 'picture';
-  const message = `The address of ${kind} ${item.mediaId} is not plain ASCII`;
-  throw new OutcomeError('rejected', message, { sent: false });
-}
-
 export interface VideoUpload {
   /** At the upload host: `https://rupload.facebook.com/video-upload/v26.0/{id}`. */
   readonly url: string;
@@ -339,6 +325,23 @@ function mapUploadError(name: string, status: number, body: GraphBody | null): O
   const isGoingOn = ['OffsetInvalidError', 'PartialRequestError'].includes(info.type);
   const handleIsDead = !isGoingOn && info.retriable !== true;
   return new OutcomeError('unavailable', message, { ...details, ...(handleIsDead && { handleIsDead }) });
+}
+
+/**
+ * A call that asks for tokens, whose code 1 with a status of 4xx is no trouble that passes: so a wrong secret of the
+ * application is answered ("Error validating client secret."), which is the same at every repetition. Anywhere else, and
+ * with 5xx, code 1 is Meta's unknown error.
+ */
+// Second-hand: reported by those who integrate; Meta documents code 1 as an unknown error alone (read 2026-11-21).
+export async function requestingTokens<Answer>(call: Promise<Answer>): Promise<Answer> {
+  try {
+    return await call;
+  } catch (error) {
+    if (!(error instanceof OutcomeError)) throw error;
+    const { platformCode, status = 0 } = error.details;
+    if (error.code !== 'unavailable' || platformCode !== '1' || status >= 500) throw error;
+    throw new OutcomeError('rejected', error.message, { status, platformCode });
+  }
 }
 
 // Usage

@@ -1,3 +1,4 @@
+import { isVideoType } from '../../domain/media-limits.ts';
 import { OutcomeError } from '../../domain/outcome.ts';
 import type { OptionValue, TargetOptions } from '../../domain/platform-rules.ts';
 import type { ConnectableAccount, Connector } from './connector.ts';
@@ -19,7 +20,6 @@ import { type AdapterOptions, hostOf, type PlatformDefinition, type Timings } fr
 import { createFacebookLogin, type FacebookPage, pageObstacle } from './facebook-login.ts';
 import {
   createGraph,
-  fetchableUrl,
   type Graph,
   type GraphBody,
   type GraphError,
@@ -43,6 +43,7 @@ import type {
   QuotaReader,
   Replier,
 } from './publisher.ts';
+import { addressToPull } from './pulled-media.ts';
 import { assertSupported } from './supported.ts';
 
 // Endpoints
@@ -187,14 +188,14 @@ async function createMediaContainer(
 ): Promise<string> {
   const { media, uploadFromBytes } = preparation;
   if (!isVideo(item)) {
-    const image_url = await fetchableUrl(media, item, mediaUrlSeconds);
+    const image_url = await addressToPull(media, item, mediaUrlSeconds);
     return createContainer(preparation, { image_url, ...fields });
   }
-  const cover = item.cover && { cover_url: await fetchableUrl(media, item.cover, videoUrlSeconds) };
+  const cover = item.cover && { cover_url: await addressToPull(media, item.cover, videoUrlSeconds) };
   if (item.sizeBytes > uploadFromBytes) {
     return uploadContainer(preparation, item, index, { ...fields, ...cover });
   }
-  const video_url = await fetchableUrl(media, item, videoUrlSeconds);
+  const video_url = await addressToPull(media, item, videoUrlSeconds);
   return createContainer(preparation, { video_url, ...fields, ...cover });
 }
 
@@ -409,8 +410,7 @@ function mapPage(page: FacebookPage): readonly ConnectableAccount[] {
 
 // Pure mappers
 
-const isVideo = ({ contentType }: Pick<MediaItem, 'contentType'>): boolean =>
-  contentType.startsWith('video/');
+const isVideo = ({ contentType }: Pick<MediaItem, 'contentType'>): boolean => isVideoType(contentType);
 
 /** Alternative text is for pictures alone. */
 const altTextOf = ({ altText }: MediaItem): GraphBody => (altText ? { alt_text: altText } : {});

@@ -1,5 +1,6 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { isVideoType } from '../../domain/media-limits.ts';
 import { OutcomeError } from '../../domain/outcome.ts';
 import type { Connector, PlatformApp } from './connector.ts';
 import { type AdapterOptions, hostOf, type PlatformDefinition, type Timings } from './definition.ts';
@@ -208,7 +209,7 @@ async function upload(
   media: MediaAccess,
   context: PrepareContext,
 ): Promise<string> {
-  const isVideo = item.contentType.startsWith('video/');
+  const isVideo = isVideoType(item.contentType);
   const kept = isVideo ? context.upload.kept?.mediaId : undefined;
   if (typeof kept === 'string' && (await isThere(api, account, kept, context))) return kept;
   context.progress(`Uploading ${item.mediaId} to Mastodon`);
@@ -232,7 +233,7 @@ async function formOf(item: MediaItem, media: MediaAccess, context: CallContext)
   const description = item.altText ? `${part('name="description"')}${item.altText}\r\n` : '';
   const head = `${description}${part('name="file"; filename="media"', `Content-Type: ${item.contentType}\r\n`)}`;
   const tail = `\r\n--${boundary}--\r\n`;
-  const isVideo = item.contentType.startsWith('video/');
+  const isVideo = isVideoType(item.contentType);
   const bytes = isVideo ? null : await media.bytes(item);
   const size = bytes?.byteLength ?? item.sizeBytes;
   async function* parts(): AsyncGenerator<Uint8Array> {

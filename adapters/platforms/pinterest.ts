@@ -19,7 +19,8 @@ import type {
   Receipt,
   Remover,
 } from './publisher.ts';
-import { assertSupported, refused } from './supported.ts';
+import { addressToPull } from './pulled-media.ts';
+import { assertSupported, refused, unprepared } from './supported.ts';
 
 // Endpoints
 
@@ -112,7 +113,9 @@ async function createPin(
   handle: PreparedHandle | null,
   context: CommitContext,
 ): Promise<string> {
-  const source = await mapMediaSource(content, handle, (item) => addressOf(item, context));
+  const source = await mapMediaSource(content, handle, (item) =>
+    addressToPull(context.media, item, mediaUrlSeconds),
+  );
   const what = 'Pinterest pin creation';
   try {
     const { id } = await callPinterest(api, account.accessToken, context, {
@@ -128,15 +131,6 @@ async function createPin(
   } catch (error) {
     if (!isVideo(content) || !(error instanceof OutcomeError) || error.code !== 'rejected') throw error;
     throw new OutcomeError('rejected', error.message, { ...error.details, handleIsDead: true });
-  }
-}
-
-async function addressOf(item: MediaItem, { media }: CommitContext): Promise<string> {
-  try {
-    return await media.url(item, mediaUrlSeconds);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new OutcomeError('unavailable', `Picture ${item.mediaId} has no address: ${why}`, { sent: false });
   }
 }
 
@@ -274,10 +268,7 @@ async function mapVideoSource(
 ): Promise<MediaSource> {
   const mediaId = handle?.ids.mediaId;
   if (typeof mediaId !== 'string') {
-    throw new OutcomeError('unavailable', 'Pinterest pin creation: no video was prepared', {
-      sent: false,
-      handleIsDead: true,
-    });
+    throw unprepared('Pinterest pin creation: no video was prepared');
   }
   const { cover } = onlyItem(content);
   const addresses = cover ? [await addressOfItem(cover)] : [];

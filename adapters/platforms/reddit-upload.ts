@@ -1,3 +1,4 @@
+import { isVideoType } from '../../domain/media-limits.ts';
 import { OutcomeError } from '../../domain/outcome.ts';
 import { isObject } from './http.ts';
 import { multipartOf } from './multipart.ts';
@@ -90,7 +91,7 @@ async function uploadFile(
   context: PrepareContext,
 ): Promise<Asset> {
   context.progress(`Uploading medium ${file.mediaId} to Reddit`);
-  const isVideo = file.contentType.startsWith('video/');
+  const isVideo = isVideoType(file.contentType);
   const bytes = isVideo ? reported(file, access, context) : [await access.bytes(file)];
   const name = `${file.mediaId}.${extensions[file.contentType] ?? 'bin'}`;
   const lease = await requestLease(api, account, file, name, context);

@@ -28,7 +28,7 @@ import {
 import { createRedditConnector } from './reddit-connect.ts';
 import { checkSubreddit } from './reddit-subreddit.ts';
 import { type MediaAddresses, uploadMedia } from './reddit-upload.ts';
-import { assertSupported } from './supported.ts';
+import { assertSupported, unprepared } from './supported.ts';
 
 // Endpoints
 
@@ -355,9 +355,6 @@ function wrongAbout({ type, media, title, options }: PublicContent): string | nu
   if (!title?.trim()) return 'A post on Reddit needs a title';
   return typeof options?.subreddit === 'string' ? null : 'A post on Reddit needs a subreddit';
 }
-
-const unprepared = (message: string): OutcomeError =>
-  new OutcomeError('unavailable', message, { sent: false, handleIsDead: true });
 
 /** The form of `/api/submit`. Refuses, before anything is sent, what was not prepared. */
 function mapSubmission(content: PublicContent, { urls, posterUrl }: MediaAddresses): Form {

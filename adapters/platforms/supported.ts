@@ -20,3 +20,7 @@ export function assertSupported(platform: Platform, { type, media }: PublicConte
 /** A refusal of our own, before anything was sent. */
 export const refused = (message: string): OutcomeError =>
   new OutcomeError('rejected', message, { sent: false });
+
+/** The commit found nothing prepared, or what is not there any more: nothing was sent, and preparing again mends it. */
+export const unprepared = (message: string): OutcomeError =>
+  new OutcomeError('unavailable', message, { sent: false, handleIsDead: true });

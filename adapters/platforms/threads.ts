@@ -1,3 +1,4 @@
+import { isVideoType } from '../../domain/media-limits.ts';
 import { OutcomeError } from '../../domain/outcome.ts';
 import type { TargetOptions } from '../../domain/platform-rules.ts';
 import type { Connector, TokenSet } from './connector.ts';
@@ -18,12 +19,12 @@ import { type AdapterOptions, hostOf, type PlatformDefinition, type Timings } fr
 import {
   createGraph,
   dataOf,
-  fetchableUrl,
   type Graph,
   type GraphBody,
   type GraphError,
   idOf,
   readReceipt,
+  requestingTokens,
   waitUntilReady,
 } from './graph.ts';
 import { path } from './http.ts';
@@ -39,6 +40,7 @@ import type {
   Remover,
   Replier,
 } from './publisher.ts';
+import { addressToPull } from './pulled-media.ts';
 import { assertSupported } from './supported.ts';
 
 // Endpoints
@@ -160,9 +162,9 @@ type Fields = Readonly<Record<string, string>>;
 /** Threads takes media by address alone: pictures and videos of any size are fetched. */
 async function mediaFields(item: MediaItem, media: MediaAccess): Promise<Fields> {
   const altText: Fields = item.altText ? { alt_text: item.altText } : {};
-  return item.contentType.startsWith('video/')
-    ? { media_type: 'VIDEO', video_url: await fetchableUrl(media, item, videoUrlSeconds), ...altText }
-    : { media_type: 'IMAGE', image_url: await fetchableUrl(media, item, mediaUrlSeconds), ...altText };
+  return isVideoType(item.contentType)
+    ? { media_type: 'VIDEO', video_url: await addressToPull(media, item, videoUrlSeconds), ...altText }
+    : { media_type: 'IMAGE', image_url: await addressToPull(media, item, mediaUrlSeconds), ...altText };
 }
 
 async function createContainer(
@@ -325,10 +327,12 @@ function connectThreads(options: AdapterOptions): Connector {
     context: CallContext,
   ): Promise<TokenSet> => {
     const { grant_type, ...secrets } = parameters;
-    const body = await tokens.get(null, context, {
-      ...{ path: tokenPath, query: new URLSearchParams(parameters).toString(), what },
-      secrets: Object.values(secrets),
-    });
+    const body = await requestingTokens(
+      tokens.get(null, context, {
+        ...{ path: tokenPath, query: new URLSearchParams(parameters).toString(), what },
+        secrets: Object.values(secrets),
+      }),
+    );
     return parseTokens(body, what, graph.now());
   };
   return {
@@ -353,16 +357,18 @@ function connectThreads(options: AdapterOptions): Connector {
       const what = 'Threads exchange of a code';
       // Browsers bring `#_` along behind the code.
       const code = given.replace(/#_$/, '');
-      const body = await tokens.post(null, context, {
-        ...{ path: '/oauth/access_token', what, secrets: [app.clientSecret, code] },
-        form: {
-          client_id: app.clientId,
-          client_secret: app.clientSecret,
-          grant_type: 'authorization_code',
-          redirect_uri: redirectUri,
-          code,
-        },
-      });
+      const body = await requestingTokens(
+        tokens.post(null, context, {
+          ...{ path: '/oauth/access_token', what, secrets: [app.clientSecret, code] },
+          form: {
+            client_id: app.clientId,
+            client_secret: app.clientSecret,
+            grant_type: 'authorization_code',
+            redirect_uri: redirectUri,
+            code,
+          },
+        }),
+      );
       const { accessToken } = parseTokens(body, what, graph.now());
       return lengthen(
         'Threads exchange for a long-lived token',

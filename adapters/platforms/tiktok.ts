@@ -8,6 +8,7 @@ import type {
   Finder,
   FindQuery,
   FindResult,
+  MediaAccess,
   MediaItem,
   PreparedHandle,
   Preparer,
@@ -15,7 +16,8 @@ import type {
   Publisher,
   Receipt,
 } from './publisher.ts';
-import { assertSupported, refused } from './supported.ts';
+import { addressToPull } from './pulled-media.ts';
+import { assertSupported, refused, unprepared } from './supported.ts';
 import {
   type Creator,
   createTikTokApi,
@@ -137,7 +139,9 @@ function createPreparer(api: TikTok): Preparer {
       context.progress('Asking TikTok what the creator may do');
       assertAllowed(content, await readCreator(api, account, context));
       if (!isVideo(content)) {
-        // The call that would begin a post of pictures publishes it: nothing more can be done before.
+        // The call that would begin a post of pictures publishes it: nothing more can be done before than to see that they
+        // will have addresses.
+        await addressesOf(content, media);
         const expiresAt = new Date(api.now().getTime() + creatorLifeMs).toISOString();
         return { ids: {}, expiresAt };
       }
@@ -202,7 +206,7 @@ async function commitPhotos(
   context: CommitContext,
   askUntil: number,
 ): Promise<Receipt> {
-  const urls = await Promise.all(content.media.map((item) => addressOf(item, context)));
+  const urls = await addressesOf(content, context.media);
   const { publishId } = await initPost(api, account, context, {
     path: '/v2/post/publish/content/init/',
     body: mapPhotoPost(content, urls),
@@ -213,14 +217,10 @@ async function commitPhotos(
   return receiptOf(publishId, await follow(api, account, publishId, context, askUntil));
 }
 
-async function addressOf(item: MediaItem, { media }: CommitContext): Promise<string> {
-  try {
-    return await media.url(item, mediaUrlSeconds);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new OutcomeError('unavailable', `Picture ${item.mediaId} has no address: ${why}`, { sent: false });
-  }
-}
+/** TikTok fetches from a domain that its application has verified, and follows no redirect: ours, never the store's. */
+// https://developers.tiktok.com/doc/content-posting-api-media-transfer-guide (read 2026-11-21)
+const addressesOf = (content: PublicContent, media: MediaAccess): Promise<string[]> =>
+  Promise.all(content.media.map((item) => addressToPull(media, item, mediaUrlSeconds, 'interface')));
 
 /**
  * Asks about a post that TikTok has taken until it is decided, the time is over or `isEnough`. Whatever keeps us from
@@ -385,10 +385,7 @@ const isSet = ({ options }: PublicContent, name: string): boolean => options?.[n
 function sessionOf(handle: PreparedHandle | null): UploadSession {
   const publishId = publishIdOf(handle);
   if (publishId === null || handle?.secret === undefined || handle.expiresAt === null) {
-    throw new OutcomeError('unavailable', 'TikTok video upload: nothing was prepared', {
-      sent: false,
-      handleIsDead: true,
-    });
+    throw unprepared('TikTok video upload: nothing was prepared');
   }
   return { publishId, uploadUrl: handle.secret, expiresAtMs: Date.parse(handle.expiresAt) };
 }

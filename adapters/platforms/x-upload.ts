@@ -1,4 +1,5 @@
 import FormData from 'form-data';
+import { isVideoType } from '../../domain/media-limits.ts';
 import { OutcomeError } from '../../domain/outcome.ts';
 import { isObject, path, pause } from './http.ts';
 import type {
@@ -46,7 +47,7 @@ export async function uploadMedia(
 ): Promise<PreparedHandle> {
   const uploads: Uploaded[] = [];
   for (const item of content.media) {
-    const isVideo = item.contentType.startsWith('video/');
+    const isVideo = isVideoType(item.contentType);
     const uploaded = isVideo
       ? await uploadVideo(api, account, item, media, context)
       : await uploadPicture(api, account, item, media, context);

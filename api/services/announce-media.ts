@@ -1,4 +1,5 @@
 import { insertMedia, type MediaRow } from '../../db/media.ts';
+import { isVideoType } from '../../domain/media-limits.ts';
 import type { MediaStorage } from '../ports.ts';
 import { Problem } from '../problems.ts';
 import type { RequestContext } from '../route.ts';
@@ -40,7 +41,7 @@ export async function announceMedia(
 }
 
 function requireSize(context: RequestContext, contentType: string, sizeBytes: number): void {
-  const kind = contentType.startsWith('video/') ? 'video' : 'image';
+  const kind = isVideoType(contentType) ? 'video' : 'image';
   const limit = largestFilesOf(context)[kind];
   if (sizeBytes <= limit) return;
   const message = `The ${kind} has ${sizeBytes} bytes, at most ${limit} are taken`;

@@ -22,7 +22,14 @@ import { notFound, Problem } from '../problems.ts';
 import type { RequestContext } from '../route.ts';
 import type { DecisionInput, PostAnswer, ResolveInput, ScheduleInput } from '../schemas/posts.ts';
 import { dueTimeOf } from './due-times.ts';
-import { checkDueTime, policyOfProfiles, refuseIfAny, revisionRefOf, runTargetOf } from './post-parts.ts';
+import {
+  checkDueTime,
+  checkRevision,
+  policyOfProfiles,
+  refuseIfAny,
+  revisionRefOf,
+  runTargetOf,
+} from './post-parts.ts';
 import { answerOfRow, runCommand } from './run-command.ts';
 import { submitDraft } from './submit-post.ts';
 
@@ -84,8 +91,15 @@ export async function decidePost(
   const said = await listDecisions(context.database, postId);
   if (said.some((decision) => decision.command_id === commandId))
     return answerOfRow(await requirePost(context, postId), true);
+  if (verdict === 'approve') await refuseBrokenRules(context, post);
   const decision = { gate, verdict, hash, notes, returnTo };
   return runCommand(context, postId, { kind: 'decide', commandId, actor: context.actor, ...decision });
+}
+
+/** Nobody approves what a platform would refuse: what was right when it was written may not be right any more. */
+async function refuseBrokenRules(context: RequestContext, post: PostRow): Promise<void> {
+  const revision = await findRevision(context.database, post.revision_id);
+  if (revision) refuseIfAny(await checkRevision(context, revision));
 }
 
 /** Sets the due time of a post, or of some of its targets: on the rows of a draft, withdrawn or new, by the run otherwise. */
@@ -211,7 +225,7 @@ export async function publishPostNow(
   postId: string,
   hash: string,
 ): Promise<PostAnswer> {
-  await requireSubmitted(context, postId);
+  await refuseBrokenRules(context, await requireSubmitted(context, postId));
   return runCommand(context, postId, { kind: 'publishNow', ...commandBase(context), hash });
 }
 

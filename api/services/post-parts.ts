@@ -1,4 +1,4 @@
-import { listMediaById, type MediaRow } from '../../db/media.ts';
+import { listMediaById, type MediaRow, mediaFactsOf } from '../../db/media.ts';
 import { findMember, listActiveMembers, type MemberRow } from '../../db/members.ts';
 import { systemDatabase } from '../../db/pool.ts';
 import type { RevisionRow, TargetWithProfile } from '../../db/posts.ts';
@@ -57,6 +57,12 @@ export async function loadParts(
   { database, caller }: RequestContext,
   parts: PostParts,
 ): Promise<LoadedParts> {
+  const { profiles, media } = await loadRows(database, parts);
+  const isVisible = ([id]: [string, ProfileRow]) => caller.profileIds?.includes(id) ?? true;
+  return { profiles: new Map([...profiles].filter(isVisible)), media };
+}
+
+async function loadRows(database: RequestContext['database'], parts: PostParts): Promise<LoadedParts> {
   const [profiles, media] = await Promise.all([
     listProfilesById(
       database,
@@ -67,9 +73,8 @@ export async function loadParts(
       parts.media.flatMap(({ mediaId, coverMediaId }) => [mediaId, ...(coverMediaId ? [coverMediaId] : [])]),
     ),
   ]);
-  const visible = profiles.filter((profile) => caller.profileIds?.includes(profile.id) ?? true);
   return {
-    profiles: new Map(visible.map((profile) => [profile.id, profile])),
+    profiles: new Map(profiles.map((profile) => [profile.id, profile])),
     media: new Map(media.map((medium) => [medium.id, medium])),
   };
 }
@@ -84,6 +89,23 @@ export function checkParts(
   return [
     ...references,
     ...distinct(parts.targets.flatMap((_, index) => checkRules(parts, loaded, index, isDraft))),
+  ];
+}
+
+/**
+ * Lists what the platforms would refuse of a stored revision by the rules of today, for every target, whoever asks: rules
+ * and what is known of media may have changed since it was written.
+ */
+export async function checkRevision(
+  { database }: RequestContext,
+  revision: Pick<RevisionRow, 'content'>,
+): Promise<ProblemError[]> {
+  const parts = partsOf(revision);
+  const loaded = await loadRows(database, parts);
+  const references = checkMedia(parts, loaded);
+  return [
+    ...references,
+    ...distinct(parts.targets.flatMap((_, index) => checkRules(parts, loaded, index, false))),
   ];
 }
 
@@ -135,7 +157,7 @@ function checkRules(parts: PostParts, loaded: LoadedParts, index: number, isDraf
     firstComment: target.firstComment ?? null,
     thread: target.thread ?? [],
     options: target.options ?? {},
-    media: mediaFactsOf(parts, type, loaded),
+    media: factsShown(parts, type, loaded),
   });
   return violations
     .filter((violation) => !(isDraft && violation.code === 'text-missing'))
@@ -143,32 +165,11 @@ function checkRules(parts: PostParts, loaded: LoadedParts, index: number, isDraf
 }
 
 /** The designer delivers later: while a visual post has no media, there is nothing to check. */
-function mediaFactsOf(parts: PostParts, type: PostType, loaded: LoadedParts): MediaFacts[] | undefined {
+function factsShown(parts: PostParts, type: PostType, loaded: LoadedParts): MediaFacts[] | undefined {
   // What a text post has of media is wrong; what a text target of another post leaves out is not.
   const media = type === parts.type ? parts.media : mediaShown(type, parts.media);
   if (media.length === 0) return type === 'TEXT_ONLY' ? [] : undefined;
-  const facts = media.map(({ mediaId, altText, coverMediaId }) => {
-    const own = factsOf(loaded.media.get(mediaId));
-    const cover = coverMediaId ? factsOf(loaded.media.get(coverMediaId)) : undefined;
-    return own && { ...own, altText, ...(cover && { cover }) };
-  });
-  return facts.every((one) => one !== undefined) ? facts : undefined;
-}
-
-/** What the probe learnt of a medium; `undefined` while it is not ready. */
-function factsOf(row: MediaRow | undefined): MediaFacts | undefined {
-  if (row?.state !== 'ready') return undefined;
-  return {
-    contentType: row.content_type!,
-    sizeBytes: row.size_bytes!,
-    width: row.width!,
-    height: row.height!,
-    ...(row.frames !== null && { frames: row.frames }),
-    ...(row.duration_seconds !== null && { durationSeconds: row.duration_seconds }),
-    ...(row.frame_rate !== null && { frameRate: row.frame_rate }),
-    ...(row.video_codec !== null && { videoCodec: row.video_codec }),
-    ...(row.audio_codec !== null && { audioCodec: row.audio_codec }),
-  };
+  return mediaFactsOf(media, loaded.media);
 }
 
 function mapViolation(

@@ -38,7 +38,8 @@ export const facebookLogin: SandboxOAuth = {
 };
 
 const graphCodes: Readonly<Record<string, number>> = {
-  invalid_client: 101,
+  // Of an application that is known, with a wrong secret; second-hand.
+  invalid_client: 1,
   invalid_token: 190,
   too_many_requests: 4,
   server_error: 2,

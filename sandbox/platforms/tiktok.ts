@@ -10,6 +10,7 @@ import type { RunningPlatform, SandboxPlatform } from '../platform.ts';
 import {
   asObject,
   type Call,
+  faultRepliesOf,
   jsonReply,
   type Operation,
   Refusal,
@@ -253,13 +254,21 @@ function createTikTok(context: SandboxContext): RunningPlatform {
         ...createTask(call, account, info, `p_pub_url~v2.${randomDigits(19)}`),
         title: readText(info, 'title', maxPhotoTitle),
         description: readText(info, 'description', maxPhotoDescription),
-        photos: readPhotos(asObject(body.source_info)),
+        photos: requireVerified(readPhotos(asObject(body.source_info))),
       };
       await saveTask(task);
       void fetchPhotos(task, call.fault);
       return okReply({ publish_id: task.publishId });
     },
   };
+
+  /** TikTok looks at the addresses before it fetches any. */
+  function requireVerified(photos: string[]): string[] {
+    const { verifiedAddresses } = context.settings.get();
+    const isVerified = (photo: string) => verifiedAddresses.some((prefix) => photo.startsWith(prefix));
+    if (verifiedAddresses.length === 0 || photos.every(isVerified)) return photos;
+    throw refusal(403, 'url_ownership_unverified', 'Please review our URL ownership verification rules');
+  }
 
   /** Runs beside the answer, as the platform's own fetch does. A stop leaves it to the next start. */
   async function fetchPhotos(task: TikTokTask, fault?: Fault): Promise<void> {
@@ -487,26 +496,12 @@ function createTikTok(context: SandboxContext): RunningPlatform {
     operations: [queryCreator, initVideo, putChunk, initContent, fetchStatus, listVideos, userInfo],
     authenticate: (call) => accountsOfBearer(context, 'tiktok', call, expiredToken),
     faultReplies: {
+      ...usualReplies,
       // The upload host knows no accounts: it refuses what it cannot read.
-      refuse: ({ operation, status, code, message }) =>
-        operation === 'tiktok.upload.put'
-          ? { status: status ?? 400, body: message ?? '' }
-          : errorReply(
-              status ?? 403,
-              String(code ?? 'spam_risk_user_banned_from_posting'),
-              message ?? 'The user is banned from making new posts',
-            ),
-      throttle: ({ status, code, message, retryAfterSeconds }) =>
-        errorReply(
-          status ?? 429,
-          String(code ?? 'rate_limit_exceeded'),
-          message ?? 'The API rate limit was exceeded. Please try again later.',
-          {},
-          retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) },
-        ),
-      expiredToken: () => expiredToken(),
-      serverError: ({ status, message }) =>
-        errorReply(status ?? 500, 'internal_error', message ?? 'Please try again later'),
+      refuse: (fault) =>
+        fault.operation === 'tiktok.upload.put'
+          ? { status: fault.status ?? 400, body: fault.message ?? '' }
+          : usualReplies.refuse(fault),
     },
     unknownPath: (call) => errorReply(404, 'invalid_params', `There is no ${call.rawPath}`),
     commonHeaders: (call) => ({ 'x-tt-logid': call.requestId }),
@@ -632,6 +627,16 @@ const errorReply = (
   data: Record<string, unknown> = {},
   headers: Record<string, string> = {},
 ): Reply => jsonReply(status, { data, error: { code, message, log_id: randomDigits(20) } }, headers);
+
+const usualReplies = faultRepliesOf(
+  (status, code, message, headers) => errorReply(status, code, message, {}, headers),
+  {
+    refuse: [403, 'spam_risk_user_banned_from_posting', 'The user is banned from making new posts'],
+    throttle: [429, 'rate_limit_exceeded', 'The API rate limit was exceeded. Please try again later.'],
+    serverError: [500, 'internal_error', 'Please try again later'],
+  },
+  () => expiredToken(),
+);
 
 const refusal = (status: number, code: string, message: string): Refusal =>
   new Refusal(errorReply(status, code, message));

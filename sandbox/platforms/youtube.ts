@@ -9,6 +9,7 @@ import type { RunningPlatform, SandboxPlatform } from '../platform.ts';
 import {
   asObject,
   type Call,
+  faultRepliesOf,
   jsonReply,
   type Operation,
   Refusal,
@@ -520,24 +521,15 @@ function createYouTube(context: SandboxContext): RunningPlatform {
       ...[listChannels, listPlaylist, insertComment, listComments],
     ],
     authenticate: (call) => accountsOfBearer(context, 'youtube', call, invalidCredentials),
-    faultReplies: {
-      refuse: ({ status, code, message }) =>
-        errorReply(
-          status ?? 400,
-          String(code ?? 'invalidVideoMetadata'),
-          message ?? 'The request metadata specifies invalid video metadata.',
-        ),
-      throttle: ({ status, code, message, retryAfterSeconds }) =>
-        errorReply(
-          status ?? 403,
-          String(code ?? 'rateLimitExceeded'),
-          message ?? 'The request was throttled.',
-          retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) },
-        ),
-      expiredToken: () => invalidCredentials(),
-      serverError: ({ status, message }) =>
-        errorReply(status ?? 500, 'backendError', message ?? 'Backend Error'),
-    },
+    faultReplies: faultRepliesOf(
+      errorReply,
+      {
+        refuse: [400, 'invalidVideoMetadata', 'The request metadata specifies invalid video metadata.'],
+        throttle: [403, 'rateLimitExceeded', 'The request was throttled.'],
+        serverError: [500, 'backendError', 'Backend Error'],
+      },
+      invalidCredentials,
+    ),
     unknownPath: () => errorReply(404, 'notFound', 'Not Found'),
     commonHeaders: () => ({ vary: 'Origin, X-Origin, Referer' }),
     clear() {

@@ -5,8 +5,11 @@ import type { RefreshGrantInput, RefreshGrantResult } from '../../activities/con
 import type { ActivityDependencies } from '../../activities/dependencies.ts';
 import type { RunDirectory } from '../../activities/maintenance.ts';
 import { createTokenActivities } from '../../activities/token-sweeps.ts';
+import { createTokenSource, tokenFor } from '../../activities/tokens.ts';
+import type { Connector } from '../../adapters/platforms/connector.ts';
 import { RegistryError } from '../../adapters/platforms/registry.ts';
 import { createEnvelopes } from '../../adapters/secrets/envelope.ts';
+import type { PublishContent } from '../../db/publish-content.ts';
 import { OutcomeError } from '../../domain/outcome.ts';
 import type { GrantState } from '../../domain/tokens.ts';
 import { type Fixture, insertTenant, poolFor, startFixture } from '../db/fixture.ts';
@@ -57,11 +60,11 @@ const runs = {
   startRefresh: async (input: RefreshGrantInput) => void started.push(input),
 } as unknown as RunDirectory;
 
-function activitiesOn(pool = fixture.workerPool) {
+function activitiesOn(pool = fixture.workerPool, connector: Connector = provider.connector) {
   return createTokenActivities({
     ...{ pool, envelopes, runs },
     clock: { now: async () => now() },
-    registry: { connectorFor: () => provider.connector },
+    registry: { connectorFor: () => connector },
   } as unknown as ActivityDependencies);
 }
 const quiet = new DefaultLogger('ERROR');
@@ -293,12 +296,23 @@ describe('after a crash between the answer and its saving', () => {
   });
 });
 
-test('never puts an empty refresh token over a good one', async () => {
+test.each([
+  ['no', null],
+  ['an empty', ''],
+])('never puts %s refresh token over a good one', async (_what, refreshToken) => {
   const { grantId } = await insertGrant();
   const good = await openRefresh(grantId);
   provider.keepsRefreshToken = true;
-  expect(await refresh(grantId)).toEqual({ kind: 'refreshed' });
+  const answer = provider.connector.refresh;
+  const connector = {
+    ...provider.connector,
+    refresh: async (...call: Parameters<typeof answer>) => ({ ...(await answer(...call)), refreshToken }),
+  };
+  expect(await refresh(grantId, {}, activitiesOn(fixture.workerPool, connector))).toEqual({
+    kind: 'refreshed',
+  });
   expect(await openRefresh(grantId)).toBe(good);
+  expect(provider.accepts(await openAccess(grantId))).toBe(true);
 });
 
 test('takes on what a person connected while the call was under way, and not what the call brought', async () => {
@@ -312,6 +326,62 @@ test('takes on what a person connected while the call was under way, and not wha
   expect(await refresh(grantId)).toEqual({ kind: 'fresh' });
   expect((await rowOf(grantId)).row_version).toBe(7);
   expect(await eventsOf(grantId)).toEqual(['refresh superseded']);
+});
+
+describe('a sealed token in a row that is not its own', () => {
+  const cellOf = async (grantId: string, column: 'access_token' | 'refresh_token'): Promise<Buffer> =>
+    (await rowOf(grantId))[column]!;
+  const put = (grantId: string, column: 'access_token' | 'refresh_token', sealed: Buffer) =>
+    fixture.superuser.query(`update grants set ${column} = $2 where id = $1`, [grantId, sealed]);
+
+  /** A grant of another tenant, sealed under the same key for that tenant. */
+  async function insertForeign(): Promise<Buffer> {
+    const { tenantId } = await insertTenant(fixture.apiPool);
+    return envelopes.seal('the token of another tenant', {
+      ...{ tenantId, table: 'grants', column: 'refresh_token', rowId: randomUUID() },
+    });
+  }
+
+  test.each([
+    [
+      'of another account',
+      async (grantId: string) => {
+        const { grantId: other } = await insertGrant();
+        const [own, theirs] = [await cellOf(grantId, 'refresh_token'), await cellOf(other, 'refresh_token')];
+        await put(grantId, 'refresh_token', theirs);
+        await put(other, 'refresh_token', own);
+      },
+    ],
+    ['of another tenant', async (grantId: string) => put(grantId, 'refresh_token', await insertForeign())],
+    [
+      'of another column',
+      async (grantId: string) => put(grantId, 'refresh_token', await cellOf(grantId, 'access_token')),
+    ],
+  ])('%s is not opened, and the platform is not asked with it', async (_whose, swap) => {
+    const { grantId } = await insertGrant();
+    await swap(grantId);
+    await expect(refresh(grantId)).rejects.toMatchObject({ code: 'not-authentic' });
+    expect(provider.refreshes).toEqual([]);
+    expect(await rowOf(grantId)).toMatchObject({ state: 'ACTIVE', row_version: 1 });
+  });
+
+  test('is not opened to publish with either', async () => {
+    const [mine, theirs] = [await insertGrant(), await insertGrant()];
+    await put(mine.grantId, 'access_token', await cellOf(theirs.grantId, 'access_token'));
+    const row = await rowOf(mine.grantId);
+    const source = createTokenSource({
+      ...{ pool: fixture.workerPool, envelopes, clock: { now: async () => now() } },
+    } as unknown as ActivityDependencies);
+    const stored = {
+      profile: { platform: 'linkedin', health: 'active', isConnected: true, sealedAccessToken: null },
+      grant: {
+        ...{ id: mine.grantId, rowVersion: row.row_version, sealedAccessToken: row.access_token },
+        ...{ appId, expiresAt: null, refreshedAt: null },
+      },
+    } as unknown as PublishContent;
+    const opened = source.open(fixture.tenantId, stored, tokenFor.sendingAt(0));
+    await expect(opened).rejects.toMatchObject({ code: 'not-authentic' });
+  });
 });
 
 describe('trouble that passes', () => {

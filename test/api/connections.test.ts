@@ -284,13 +284,46 @@ describe('a state', () => {
     expect(await rows('select id from connections where id = $1', [id])).toHaveLength(1);
   });
 
-  test('ends after ten minutes', async () => {
+  test('ends after ten minutes, and not before', async () => {
     const app = await createApp();
-    const { state } = await start(app.id);
-    nowMs = 601_000;
+    const [late, inTime] = [await start(app.id), await start(app.id)];
     const before = provider.exchanges.length;
-    const answer = await callback(app.id, { state, code: provider.grantCode() });
+    nowMs = 590_000;
+    provider.accounts.push(account('urn:li:organization:in-time'));
+    const taken = await callback(app.id, { state: inTime.state, code: provider.grantCode() });
+    expect(errorOf(taken)).toBeNull();
+    expect(provider.exchanges).toHaveLength(before + 1);
+    nowMs = 601_000;
+    const answer = await callback(app.id, { state: late.state, code: provider.grantCode() });
     expect([answer.status, errorOf(answer)]).toEqual([302, 'expired']);
+    expect(provider.exchanges).toHaveLength(before + 1);
+  });
+
+  test("does not make a connection of a platform's code that was used before, or that a refusal used up", async () => {
+    const app = await createApp();
+    provider.accounts.push(account('urn:li:organization:replayed'));
+    const code = provider.grantCode();
+    const [first, second] = [await start(app.id), await start(app.id)];
+    expect(errorOf(await callback(app.id, { state: first.state, code }))).toBeNull();
+    expect(errorOf(await callback(app.id, { state: second.state, code }))).toBe('failed');
+    expect(await rows('select id from connections where id = $1', [second.id])).toEqual([]);
+    // Nor does the state become good again by it.
+    const again = await callback(app.id, { state: second.state, code: provider.grantCode() });
+    expect(errorOf(again)).toBe('used');
+  });
+
+  test("is for its own tenant: an answer at the callback of another tenant's app connects nothing", async () => {
+    const stranger = await createTestTenant(api);
+    const [mine, theirs] = [await createApp(), await createApp({}, stranger.tokens.admin)];
+    provider.accounts.push(account('urn:li:organization:strange'));
+    const before = provider.exchanges.length;
+    for (const [state, at] of [
+      [(await start(mine.id)).state, theirs.id],
+      [(await start(theirs.id, stranger.tokens.admin)).state, mine.id],
+    ] as const) {
+      const answer = await callback(at, { state, code: provider.grantCode() });
+      expect(answer.to?.searchParams.get('code') ?? null).toBeNull();
+    }
     expect(provider.exchanges).toHaveLength(before);
   });
 
@@ -559,6 +592,38 @@ describe('a frontend that receives the code itself', () => {
     expect((await connect({ code: provider.grantCode(), state, redirectUri: exact })).status).toBe(200);
     const replayed = await connect({ code: provider.grantCode(), state, redirectUri: exact });
     expect(replayed.body.code).toBe('connection-state-invalid');
+  });
+});
+
+describe('a redirect URI', () => {
+  const base = `https://Frontend.test/take/${randomUUID()}`;
+
+  // Each is the same address to somebody who compares less than every byte.
+  test.each([
+    ['a slash more', (uri: string) => `${uri}/`],
+    ['a query', (uri: string) => `${uri}?next=1`],
+    ['an empty query', (uri: string) => `${uri}?`],
+    ['a fragment', (uri: string) => `${uri}#here`],
+    ['its own port said', (uri: string) => uri.replace('.test/', '.test:443/')],
+    ['other letters in its host', (uri: string) => uri.replace('Frontend', 'frontend')],
+    ['other letters in its path', (uri: string) => uri.replace('/take/', '/Take/')],
+    ['a letter of its path encoded', (uri: string) => uri.replace('/take/', '/t%61ke/')],
+    ['a step back in its path', (uri: string) => uri.replace('/take/', '/x/../take/')],
+    ['a user before its host', (uri: string) => uri.replace('//', '//a@')],
+    ['a longer host', (uri: string) => uri.replace('.test/', '.test.evil.test/')],
+    ['plain http', (uri: string) => uri.replace('https', 'http')],
+    ['its last letter gone', (uri: string) => uri.slice(0, -1)],
+  ])('with %s is another, and spends no code', async (_what, changed) => {
+    const redirectUri = `${base}/${randomUUID()}`;
+    const app = await createApp({ redirectUri, returnUrls: [] });
+    provider.accounts.push(account('urn:li:organization:exact'));
+    const { state } = await start(app.id);
+    const before = provider.exchanges.length;
+    const body = { code: provider.grantCode(), state, redirectUri: changed(redirectUri) };
+    expect(body.redirectUri).not.toBe(redirectUri);
+    const reply = await post('/profiles/connect', body);
+    expect([400, 422]).toContain(reply.status);
+    expect(provider.exchanges).toHaveLength(before);
   });
 });
 

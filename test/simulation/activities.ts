@@ -1,5 +1,6 @@
 import { createProjectionActivities } from '../../activities/projection.ts';
 import { createPublishingActivities } from '../../activities/publishing.ts';
+import { withTokens } from '../../activities/tokens.ts';
 import { RegistryError } from '../../adapters/platforms/registry.ts';
 import { postWorkflowId } from '../../workflows/ids.ts';
 import { type ActivityFunctions, currentProcess } from './activity-host.ts';
@@ -27,7 +28,7 @@ export function createActivities(world: World): ActivityFunctions {
   } as never;
   return {
     ...createProjectionActivities(dependencies),
-    ...createPublishingActivities(dependencies),
+    ...createPublishingActivities(withTokens(dependencies)),
   } as never;
 }
 

@@ -943,6 +943,22 @@ describe('connecting', () => {
     );
   });
 
+  // "Error validating client secret." has the code that is an unknown error everywhere else.
+  it.each([
+    [400, 1, 'rejected'],
+    [400, 101, 'rejected'],
+    [500, 1, 'unavailable'],
+    [400, 2, 'unavailable'],
+    [400, 190, 'unauthorized'],
+    [400, 4, 'rate-limited'],
+  ])('reads %i with code %i, where tokens are asked for, as %s', async (status, code, outcome) => {
+    const answer = graphError(status, { code, message: 'Error validating client secret.' });
+    const input = { app, code: 'the-code', redirectUri, codeVerifier: null };
+    expect((await outcomeOf(connector(answer).exchange(input, context()))).code).toBe(outcome);
+    const renewed = connector(answer).refresh(app, { accessToken: 'long', refreshToken: null }, context());
+    expect((await outcomeOf(renewed)).code).toBe(outcome);
+  });
+
   it("lists a person's pages with tokens of their own and what keeps them from publishing", async () => {
     const forbidden = graphError(403, { code: 200 });
     const login = connector(

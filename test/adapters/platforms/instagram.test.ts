@@ -142,7 +142,7 @@ describe('prepare', () => {
     expect(many.message).toBe('Instagram CAROUSEL cannot carry 11 pieces of media');
     const odd = { ...media, url: async () => 'https://media.example/größe.jpg' };
     const address = await outcomeOf(adapter.preparer.prepare(business, one, odd, context()));
-    expect(address.message).toBe('The address of picture a is not plain ASCII');
+    expect(address.message).toBe('The address of medium a is not plain ASCII');
     expect(adapter.sent).toEqual([]);
   });
 

@@ -201,7 +201,7 @@ describe('commit', () => {
     const away = { ...media, url: async () => Promise.reject(new Error('storage is away')) };
     const failure = await outcomeOf(adapter.publisher.commit(user, one, null, { ...context(), media: away }));
     expect([failure.message, failure.details.sent]).toEqual([
-      'Picture a has no address: storage is away',
+      'Medium a has no address: storage is away',
       false,
     ]);
     expect(adapter.sent).toEqual([]);

@@ -106,10 +106,12 @@ export const content = (
   extra: Pick<PublicContent, 'title' | 'options'> = {},
 ): PublicContent => ({ type, text, media, ...extra });
 
-export const media: MediaAccess & { asked: [string, number][] } = {
+export const media: MediaAccess & { asked: [string, number][]; askedFrom: string[] } = {
   asked: [],
-  url: async (item, seconds) => {
+  askedFrom: [],
+  url: async (item, seconds, from = 'store') => {
     media.asked.push([item.mediaId, seconds]);
+    media.askedFrom.push(from);
     return `https://media.example/${item.mediaId}.jpg?X-Amz-Signature=abc123`;
   },
   bytes: async () => new Uint8Array([1, 2, 3]),

@@ -426,9 +426,11 @@ describe('commit of pictures', () => {
   };
 
   it('is one call that names their addresses', async () => {
+    media.askedFrom.length = 0;
     const { adapter, result } = commit(ok({ publish_id: photoId }), status('PROCESSING_DOWNLOAD'), complete);
-    media.asked.length = 0;
     expect(await result).toEqual({ publicId: photoId, permalink: null });
+    // TikTok has verified our domain, not the store's.
+    expect(media.askedFrom).toEqual(['interface', 'interface']);
     expect(adapter.sent[0]).toEqual(
       api('/v2/post/publish/content/init/', {
         media_type: 'PHOTO',

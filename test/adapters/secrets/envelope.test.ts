@@ -7,6 +7,9 @@ const rotated = createEnvelopes({ currentKeyId: 'key-2', keys });
 const context = { tenantId: 't1', table: 'grants', column: 'access_token', rowId: 'g7' };
 const secret = 'AQX-very-secret-token ✓';
 
+/** After the version and the id of the key; after that key's wrapping. */
+const noncesAt = [7, 67];
+
 function failureOf(call: () => unknown): EnvelopeError {
   try {
     call();
@@ -30,6 +33,17 @@ describe('an envelope', () => {
     expect(first.equals(second)).toBe(false);
     expect(first.subarray(7, 67).equals(second.subarray(7, 67))).toBe(false);
   });
+
+  it('uses each nonce once, in a million', () => {
+    const seen = new Set<string>();
+    const count = 1_000_000;
+    // Two in each: of the wrapped key, which all rows share a key for, and of the value.
+    for (let sealed = 0; sealed < count / 2; sealed++) {
+      const envelope = envelopes.seal('', context);
+      for (const start of noncesAt) seen.add(envelope.toString('latin1', start, start + 12));
+    }
+    expect(seen.size).toBe(count);
+  }, 120_000);
 
   it('fails with every single flipped bit', () => {
     const sealed = envelopes.seal('abc', context);

@@ -31,6 +31,7 @@ function load(rows: Rows, revisionId: string, targetId: string): real.PublishCon
       ...item,
       ...{ objectKey: item.sha256, contentType: 'image/jpeg', sizeBytes: 1, width: 1_080, height: 1_080 },
     })),
+    facts: undefined,
     profile: {
       ...{ id: profile.profileId, platform: profile.platform, accountKind: profile.accountKind },
       ...{ externalId: profile.externalId, health: 'active', rowVersion: 1 },
