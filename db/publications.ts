@@ -371,14 +371,16 @@ export async function releasePublication(
 
 /**
  * The same for many at once, each by itself: at nine o'clock hundreds are due in one millisecond, and a round trip for
- * each would make the last of them late. Their clock is that of the first. Answers in the order of the inputs.
+ * each would make the last of them late. Their clock is that of the first. Answers in the order of the inputs. Several may
+ * name one row, as a sender that was thought lost and the one after it do: one of them at most is to send.
  */
 export async function releasePublications(
   database: TenantDatabase,
   inputs: readonly ReleaseInput[],
 ): Promise<ReleaseResult[]> {
   const asked = JSON.stringify(
-    inputs.map((input) => ({
+    inputs.map((input, place) => ({
+      place,
       id: input.publicationId,
       fence: input.fence,
       hash: input.approvedHash,
@@ -388,13 +390,13 @@ export async function releasePublications(
     })),
   );
   // Locked in the order in which commands lock, so that two that meet on several rows never wait for each other.
-  const claimed = await sql<PublicationRow>`
+  const claimed = await sql<PublicationRow & { place: number }>`
     with clock as materialized (select ${inputs[0]!.now} as instant),
     asked as materialized (
       select * from jsonb_to_recordset(${asked}::jsonb)
-        as a(id uuid, fence int, hash text, due timestamptz, send timestamptz, timeout int)
+        as a(place int, id uuid, fence int, hash text, due timestamptz, send timestamptz, timeout int)
     ), locked as materialized (
-      select p.id, a.timeout from publications p, asked a, clock c
+      select p.id, a.place, a.timeout from publications p, asked a, clock c
       where p.id = a.id and p.state = 'ARMED' and p.fence = a.fence and p.approved_hash = a.hash
         and p.due_at = a.due and p.send_at = a.send and p.send_at <= c.instant and ${conditionsOfRow}
       order by p.target_id, p.cycle
@@ -407,7 +409,7 @@ export async function releasePublications(
         updated_at = clock_timestamp()
       from clock c, locked l
       where p.id = l.id
-      returning p.*
+      returning p.*, l.place
     ), noted as (
       insert into post_events (post_id, event_key, type, occurred_at, data)
       select post_id, 'publication:' || id || ':' || fence || ':SENDING',
@@ -418,10 +420,11 @@ export async function releasePublications(
       on conflict (tenant_id, post_id, event_key) do nothing
     )
     select * from claimed`.execute(database);
-  const rows = new Map(claimed.rows.map((row) => [row.id, row]));
+  // By the place of the input, not by the row: the claim is that of one fence.
+  const rows = new Map(claimed.rows.map(({ place, ...row }) => [place, row]));
   return Promise.all(
-    inputs.map((input): ReleaseResult | Promise<ReleaseResult> => {
-      const row = rows.get(input.publicationId);
+    inputs.map((input, place): ReleaseResult | Promise<ReleaseResult> => {
+      const row = rows.get(place);
       return row ? { kind: 'sending', row } : whyNotReleased(database, input);
     }),
   );

@@ -50,15 +50,29 @@ export const createPicture = (width = 1080, height = 1080): Promise<Buffer> => {
 };
 
 /** Announces a file, sends its bytes to the presigned address, and has them looked at. */
-export async function uploadPicture(person: Pick<Person, 'send'>, bytes?: Buffer): Promise<Upload> {
-  const content = bytes ?? (await createPicture());
-  const body = { fileName: 'picture.jpg', contentType: 'image/jpeg', sizeBytes: content.length };
+export const uploadPicture = async (person: Pick<Person, 'send'>, bytes?: Buffer): Promise<Upload> =>
+  uploadFile(
+    person,
+    { fileName: 'picture.jpg', contentType: 'image/jpeg' },
+    bytes ?? (await createPicture()),
+  );
+
+/** The same for a film. */
+export const uploadVideo = (person: Pick<Person, 'send'>, bytes: Buffer): Promise<Upload> =>
+  uploadFile(person, { fileName: 'film.mp4', contentType: 'video/mp4' }, bytes);
+
+async function uploadFile(
+  person: Pick<Person, 'send'>,
+  named: { readonly fileName: string; readonly contentType: string },
+  bytes: Buffer,
+): Promise<Upload> {
+  const body = { ...named, sizeBytes: bytes.length };
   const announced = accepted(await person.send('POST', '/media', { body }));
   const { upload, id } = announced.body;
-  const stored = await putBytes(upload.url, upload.headers, content);
+  const stored = await putBytes(upload.url, upload.headers, bytes);
   if (stored !== 200) throw new Error(`The upload was answered with ${stored}`);
   const completed = await person.send('POST', `/media/${id}/complete`);
-  return { mediaId: id, bytes: content, upload, completed };
+  return { mediaId: id, bytes, upload, completed };
 }
 
 /** The status that the object store answers a PUT with. */

@@ -42,6 +42,19 @@ test('a few that are due at one instant write down at once what came of them', a
   expect(await claimMany(3)).toEqual({ sending: 3, waited: 0 });
 });
 
+test('a sender that was thought lost and the one after it claim in one turn, and only the later one sends', async () => {
+  const claims = createClaims(fixture.workerPool);
+  const id = await insertPublication(fixture, await insertPost(fixture), {
+    state: 'ARMED',
+    fence: 3,
+    dueAt: due,
+  });
+  const kinds = await Promise.all(
+    [1, 2, 3].map(async (fence) => (await claims.claim(fixture.tenantId, releaseInput(id, { fence }))).kind),
+  );
+  expect(kinds).toEqual(['lost', 'lost', 'sending']);
+});
+
 test('the verdicts of many wait until all of them have been sent', async () => {
   expect(await claimMany(120)).toEqual({ sending: 120, waited: 120 });
 });

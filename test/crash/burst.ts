@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type ConnectedProfile, readPost, within } from '../support/live.ts';
-import { type Kind, kinds } from './points.ts';
+import { byProof, type Outlet, outletName } from './outlets.ts';
 import { eachOf, newPostBody, type Stage, type StagedPost, sendUntilAnswered } from './stage.ts';
 
 /** What the clients of a burst got in the end. */
@@ -11,7 +11,7 @@ export interface BurstAnswers {
 }
 
 interface Draft {
-  readonly kind: Kind;
+  readonly outlet: Outlet;
   readonly profile: ConnectedProfile;
   readonly copy: string;
   /** Known when the post has been created before the burst. */
@@ -19,17 +19,17 @@ interface Draft {
 }
 
 /**
- * Makes commands ready to be sent at the moment when a server is killed: for each kind posts to be created, and
+ * Makes commands ready to be sent at the moment when a server is killed: for each outlet posts to be created, and
  * posts that are there, all to be published now. Every client sends the same request under the same key until it is
  * answered, as the interface asks of it; the answers must add up to one post each. Call what this answers to send them.
  */
 export async function prepareBurst(stage: Stage): Promise<() => Promise<BurstAnswers>> {
   const drafts: Draft[] = await eachOf(
-    kinds.flatMap((kind) => [true, false, true, false].map((exists) => ({ kind, exists }))),
+    byProof.flatMap((outlet) => [true, false, true, false].map((exists) => ({ outlet, exists }))),
     4,
-    async ({ kind, exists }) => {
-      const profile = await stage.tenant.connect(kind);
-      const draft = { kind, profile, copy: `in flight ${kind} ${randomUUID()}` };
+    async ({ outlet, exists }) => {
+      const profile = await stage.tenant.connect(outlet.kind, outlet.platform);
+      const draft = { outlet, profile, copy: `in flight ${outletName(outlet)} ${randomUUID()}` };
       return exists ? { ...draft, postId: await create(stage, draft, []) } : draft;
     },
   );
@@ -41,10 +41,10 @@ export async function prepareBurst(stage: Stage): Promise<() => Promise<BurstAns
 }
 
 async function seeThrough(stage: Stage, draft: Draft, undocumented: string[]): Promise<StagedPost> {
-  const { kind, profile, copy } = draft;
+  const { outlet, profile, copy } = draft;
   const postId = draft.postId ?? (await create(stage, draft, undocumented));
   await publishNow(stage, postId, undocumented);
-  return { ...{ point: 'before-claim', way: 'in-flight' }, kind, postId, profile, copy };
+  return { ...{ point: 'before-claim', way: 'in-flight' }, outlet, postId, profile, copy };
 }
 
 async function create(stage: Stage, draft: Draft, undocumented: string[]): Promise<string> {

@@ -7,6 +7,7 @@ import type { PostStatus } from '../../domain/post.ts';
 import { captureHistory } from '../../testing/histories.ts';
 import { postWorkflowId } from '../../workflows/ids.ts';
 import { replayAndKeep } from '../support/histories.ts';
+import { canBeAsked } from './outlets.ts';
 import { commitsOf, eachOf, type Stage, type StagedPost } from './stage.ts';
 import type { PostFacts } from './verdict.ts';
 
@@ -94,7 +95,8 @@ export async function gatherFacts(stage: Stage, post: StagedPost, given: FactsIn
   const fromMs = Math.max(recoveredAtMs, row.due_at.getTime());
   const settledAfterSeconds = settledAtMs === undefined ? null : Math.max(0, settledAtMs - fromMs) / 1_000;
   return {
-    ...{ kind: post.kind, point: post.point, way: post.way, settledAfterSeconds },
+    ...{ outlet: post.outlet, canBeAsked: canBeAsked(post.outlet), point: post.point, way: post.way },
+    settledAfterSeconds,
     ledger: entries.map(({ publicId, receivedAt }) => ({
       publicId,
       latenessMs: Date.parse(receivedAt) - row.due_at.getTime(),

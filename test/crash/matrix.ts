@@ -1,8 +1,9 @@
 import type { OperatorResult } from './operator-round.ts';
+import { canBeAsked, type Outlet, outletName, outlets } from './outlets.ts';
 import { type Blow, operatorActions, type Point, points, victims } from './points.ts';
 import type { JudgedPost, RoundResult } from './round.ts';
 import { nameOf } from './stage.ts';
-import type { FindingKind } from './verdict.ts';
+import { doubtful, type FindingKind } from './verdict.ts';
 
 /** A post and what struck while it was at its point. */
 export interface Struck extends JudgedPost {
@@ -10,10 +11,8 @@ export interface Struck extends JudgedPost {
   readonly seed: number;
 }
 
-/** What became of every post that was at one point when one thing struck. */
-export interface Cell {
-  readonly blow: Blow;
-  readonly point: Point;
+/** What became of some posts. */
+export interface Tally {
   readonly posts: number;
   /** Of these, still at the point at the very moment. */
   readonly held: number;
@@ -23,6 +22,19 @@ export interface Cell {
   readonly ended: number;
   readonly findings: Readonly<Partial<Record<FindingKind, number>>>;
   readonly longestRecoverySeconds: number;
+}
+
+/** What became of every post that was at one point when one thing struck. */
+export interface Cell extends Tally {
+  readonly blow: Blow;
+  readonly point: Point;
+}
+
+/** What became of an outlet's posts when their worker was killed or stopped. */
+export interface Row extends Tally {
+  readonly outlet: Outlet;
+  readonly canBeAsked: boolean;
+  readonly heldAt: Readonly<Partial<Record<Point, number>>>;
 }
 
 export const struckIn = (round: RoundResult): Struck[] =>
@@ -36,16 +48,30 @@ export function cellsOf(struck: readonly Struck[]): Cell[] {
   return [...victims, ...operatorActions].flatMap((blow) =>
     points.flatMap((point) => {
       const met = struck.filter((one) => one.blow === blow && one.post.point === point);
-      return met.length === 0 ? [] : [cellOf(blow, point, met)];
+      return met.length === 0 ? [] : [{ blow, point, ...tallyOf(met) }];
     }),
   );
 }
 
-function cellOf(blow: Blow, point: Point, met: readonly Struck[]): Cell {
+/** The outlets that were met when a worker was struck. */
+export function rowsOf(struck: readonly Struck[]): Row[] {
+  const ofWorkers = struck.filter(({ blow }) => blow === 'worker-killed' || blow === 'worker-stopped');
+  return outlets.flatMap((outlet) => {
+    const met = ofWorkers.filter(({ post }) => outletName(post.outlet) === outletName(outlet));
+    const heldAt = (point: Point) => met.filter((one) => one.wasHeld && one.post.point === point).length;
+    const row = {
+      ...{ outlet, canBeAsked: canBeAsked(outlet) },
+      heldAt: Object.fromEntries(points.map((point) => [point, heldAt(point)])),
+    };
+    return met.length === 0 ? [] : [{ ...row, ...tallyOf(met) }];
+  });
+}
+
+function tallyOf(met: readonly Struck[]): Tally {
   const count = (test: (one: Struck) => boolean) => met.filter(test).length;
   const found = met.flatMap(({ findings }) => findings.map(({ kind }) => kind));
   return {
-    ...{ blow, point, posts: met.length, held: count(({ wasHeld }) => wasHeld) },
+    ...{ posts: met.length, held: count(({ wasHeld }) => wasHeld) },
     publishedOnce: count(({ facts }) => facts.status === 'PUBLISHED' && facts.ledger.length === 1),
     unconfirmed: count(({ facts }) => facts.status === 'UNCONFIRMED'),
     ended: count(({ facts }) => facts.isEnded && facts.status === 'FAILED'),
@@ -65,5 +91,10 @@ export function complaintsOf(struck: readonly Struck[]): string[] {
     ),
   );
   const missed = cellsOf(struck).filter(({ held }) => held === 0);
-  return [...wrong, ...missed.map(({ blow, point }) => `${blow}: no post was at ${point} any more`)];
+  const spared = rowsOf(struck).filter(({ heldAt }) => doubtful.every((point) => !heldAt[point]));
+  return [
+    ...wrong,
+    ...missed.map(({ blow, point }) => `${blow}: no post was at ${point} any more`),
+    ...spared.map(({ outlet }) => `no post of ${outletName(outlet)} was in doubt any more`),
+  ];
 }

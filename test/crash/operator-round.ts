@@ -6,14 +6,8 @@ import { postWorkflowId } from '../../workflows/ids.ts';
 import { type LiveEndpoints, within } from '../support/live.ts';
 import { seededRandom, shuffled } from '../support/random.ts';
 import { gatherFacts, watchOutcomes } from './facts.ts';
-import {
-  kinds,
-  type OperatorAction,
-  operatorActions,
-  type PlannedPost,
-  type Point,
-  type Way,
-} from './points.ts';
+import { byProof } from './outlets.ts';
+import { type OperatorAction, operatorActions, type PlannedPost, type Point, type Way } from './points.ts';
 import { historyNameOf, type JudgedPost } from './round.ts';
 import { bringToPoints, eachOf, type Stage, type StagedPost, setStage } from './stage.ts';
 import { judge, stuckAfterSeconds } from './verdict.ts';
@@ -42,13 +36,13 @@ type OperatorPlan = PlannedPost & { readonly action: OperatorAction };
 /** Resets and terminates runs at every place, while their attempts go on, and judges what became of each post. */
 export async function runOperatorRound(options: OperatorRoundOptions): Promise<readonly OperatorResult[]> {
   const random = seededRandom(options.seed);
-  const stage = await setStage({ endpoints: options.endpoints, random });
+  const stage = await setStage({ endpoints: options.endpoints, random, outlets: byProof });
   try {
     await stage.live.startWorker({ GATEPOST_FAILPOINT: stage.parking.setting });
     const planned: OperatorPlan[] = operatorActions.flatMap((action) =>
       places
         .filter(({ only }) => only === undefined || only === action)
-        .flatMap(({ point, way }) => kinds.map((kind) => ({ action, point, way, kind }))),
+        .flatMap(({ point, way }) => byProof.map((outlet) => ({ action, point, way, outlet }))),
     );
     const [last, first] = [planned.filter(isSending), planned.filter((one) => !isSending(one))];
     const acted = [...(await bring(stage, shuffled(first, random))), ...(await bring(stage, last))];

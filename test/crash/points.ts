@@ -1,6 +1,6 @@
 import type { Failpoint } from '../../activities/dependencies.ts';
-import type { AccountKind } from '../../domain/post.ts';
 import { shuffled } from '../support/random.ts';
+import { byProof, type Outlet } from './outlets.ts';
 
 /** What a publication has behind it when something is killed, in the order in which it gets there. */
 export const points = [
@@ -21,10 +21,6 @@ export const operatorActions = ['reset', 'terminate'] as const;
 export type Victim = (typeof victims)[number];
 export type OperatorAction = (typeof operatorActions)[number];
 export type Blow = Victim | OperatorAction;
-
-/** One kind of account for each way in which doubt is settled: a single-use handle, a look-up, and not at all. */
-export const kinds = ['business', 'organization', 'member'] as const satisfies AccountKind[];
-export type Kind = (typeof kinds)[number];
 
 /**
  * How a post is held at its point. `parked`: at the failpoint. `waiting`: its release waits for the due time, as armed
@@ -57,24 +53,38 @@ export const failpointAt: Record<Exclude<Point, 'request-sent'>, Failpoint> = {
 
 export interface PlannedPost {
   readonly point: Point;
-  readonly kind: Kind;
+  readonly outlet: Outlet;
   readonly way: Way;
 }
 
 export interface Plan {
   readonly points: readonly Point[];
-  /** Posts for each point and kind. */
+  /** Posts for each point and outlet. */
   readonly copies: number;
-  readonly random: () => number;
+  /** Default: one for each way in which doubt is settled. */
+  readonly outlets?: readonly Outlet[];
+  /** Each outlet gets a post at one of these, too, the next one another of them (default none). */
+  readonly oneOf?: readonly Point[];
 }
 
 /** The posts of a round, in the order in which they are made. Repeatable by its source of chance. */
-export function planPosts({ points: chosen, copies, random }: Plan): PlannedPost[] {
+export function planPosts(plan: Plan, random: () => number): PlannedPost[] {
+  const { points: chosen, copies, outlets = byProof, oneOf = [] } = plan;
   const planned = chosen.flatMap((point) => {
-    const ways = waysOf[point];
-    let next = Math.floor(random() * ways.length);
-    const take = () => ways[next++ % ways.length]!;
-    return kinds.flatMap((kind) => Array.from({ length: copies }, () => ({ point, kind, way: take() })));
+    const way = takeInTurn(waysOf[point], random);
+    return outlets.flatMap((outlet) => Array.from({ length: copies }, () => ({ point, outlet, way: way() })));
   });
-  return shuffled(planned, random);
+  if (oneOf.length === 0) return shuffled(planned, random);
+  const turn = takeInTurn(oneOf, random);
+  const further = outlets.map((outlet) => {
+    const point = turn();
+    return { point, outlet, way: takeInTurn(waysOf[point], random)() };
+  });
+  return shuffled([...planned, ...further], random);
+}
+
+/** One after the other, from any of them on. */
+function takeInTurn<Item>(items: readonly Item[], random: () => number): () => Item {
+  let next = Math.floor(random() * items.length);
+  return () => items[next++ % items.length]!;
 }

@@ -4,22 +4,22 @@ import type { LiveEndpoints } from '../support/live.ts';
 import { seededRandom } from '../support/random.ts';
 import { type BurstAnswers, prepareBurst } from './burst.ts';
 import { gatherFacts, watchOutcomes } from './facts.ts';
-import { type Blow, type PlannedPost, type Point, planPosts, type Victim } from './points.ts';
+import { byProof } from './outlets.ts';
+import { type Blow, type Plan, type PlannedPost, planPosts, type Victim } from './points.ts';
 import type { MortalServer, MortalServers } from './servers.ts';
 import { bringToPoints, eachOf, isHeld, type Stage, type StagedPost, setStage } from './stage.ts';
 import { type Finding, judge, type PostFacts, stuckAfterSeconds } from './verdict.ts';
 
-export interface RoundOptions {
+export interface RoundOptions extends Plan {
   readonly victim: Victim;
-  readonly points: readonly Point[];
   readonly seed: number;
-  /** Posts for each point and kind. */
-  readonly copies: number;
   readonly endpoints?: LiveEndpoints;
   /** Needed where the victim is one of them. */
   readonly servers?: MortalServers;
   /** How long a stopped worker is stopped (default 60 s). */
   readonly stoppedMs?: number;
+  /** Called when all are judged and everything is still there. */
+  readonly afterwards?: (stage: Stage, posts: readonly JudgedPost[]) => Promise<void>;
 }
 
 /** What became of one post. */
@@ -47,15 +47,18 @@ interface Recovery {
 
 /** Brings posts to their points, strikes once, and judges what became of each when all is there again. */
 export async function runRound(options: RoundOptions): Promise<RoundResult> {
-  const { points, copies, seed, victim } = options;
+  const { seed, victim, outlets = byProof } = options;
   const random = seededRandom(seed);
-  const stage = await setStage({ endpoints: options.endpoints ?? options.servers?.endpoints, random });
+  const endpoints = options.endpoints ?? options.servers?.endpoints;
+  const stage = await setStage({ endpoints, random, outlets });
   try {
     const worker = await stage.live.startWorker({ GATEPOST_FAILPOINT: stage.parking.setting });
     const strike = await blowFor(options, stage, worker);
-    const posts = await bringToPoints(stage, planPosts({ points, copies, random }));
+    const posts = await bringToPoints(stage, planPosts(options, random));
     const held = await eachOf(posts, 8, (post) => isHeld(stage, post));
-    return { victim, seed, ...(await judgeAll(stage, victim, posts, held, await strike())) };
+    const judged = await judgeAll(stage, victim, posts, held, await strike());
+    await options.afterwards?.(stage, judged.posts);
+    return { victim, seed, ...judged };
   } finally {
     await stage.stop();
   }
@@ -87,8 +90,8 @@ async function judgeAll(
   };
 }
 
-export const historyNameOf = (blow: Blow, { point, kind, way }: PlannedPost): string =>
-  `crash-${blow}-${point}-${way}-${kind}`;
+export const historyNameOf = (blow: Blow, { point, outlet, way }: PlannedPost): string =>
+  `crash-${blow}-${point}-${way}-${outlet.platform}-${outlet.kind}`;
 
 /** Everything is made ready before the posts are where they should be: then it has to be quick. */
 async function blowFor(

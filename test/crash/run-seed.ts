@@ -11,12 +11,14 @@ import { installQuietRuntime } from '../../cli/replay.ts';
 import { seededRandom } from '../support/random.ts';
 import { type Struck, struckBy, struckIn } from './matrix.ts';
 import { runOperatorRound } from './operator-round.ts';
-import { points, type Victim } from './points.ts';
+import { otherOutlets } from './outlets.ts';
+import { type Plan, points, type Victim } from './points.ts';
 import { runRound } from './round.ts';
 import { type MortalServers, startMortalServers } from './servers.ts';
 
 /** What the process answers by message. */
 export interface SeedResult {
+  readonly seed: number;
   readonly struck: readonly Struck[];
   readonly undocumented: readonly string[];
   readonly versions: Readonly<Record<string, string>>;
@@ -37,7 +39,7 @@ async function run(seed: number): Promise<SeedResult> {
   try {
     const undocumented: string[] = [];
     const struck = await strikeAll(servers, seed, undocumented);
-    return { struck, undocumented, versions: await versionsOf(servers) };
+    return { seed, struck, undocumented, versions: await versionsOf(servers) };
   } finally {
     await servers.stop();
     await rm(stateDir, { recursive: true, force: true });
@@ -48,9 +50,10 @@ async function run(seed: number): Promise<SeedResult> {
 async function strikeAll(servers: MortalServers, seed: number, undocumented: string[]): Promise<Struck[]> {
   // The seed decides how many posts there are as well.
   const copies = 1 + Math.floor(seededRandom(seed)() * 2);
-  const round = async (victim: Victim): Promise<Struck[]> => {
-    const result = await told(`${victim}, seed ${seed}`, () =>
-      runRound({ ...{ victim, points, seed, copies, servers } }),
+  const round = async (victim: Victim, plan: Plan = { points, copies }): Promise<Struck[]> => {
+    const to = plan.outlets ? ', the other platforms' : '';
+    const result = await told(`${victim}${to}, seed ${seed}`, () =>
+      runRound({ ...plan, victim, seed, servers }),
     );
     undocumented.push(...result.undocumented);
     return struckIn(result);
@@ -62,7 +65,9 @@ async function strikeAll(servers: MortalServers, seed: number, undocumented: str
     );
   const stopped = round('worker-stopped');
   const meanwhile = [await round('worker-killed'), await byHand(), await round('api'), await stopped];
-  return [...meanwhile, await round('temporal'), await round('postgres')].flat();
+  const others: Plan = { points, copies: 1, outlets: otherOutlets };
+  const platforms = await Promise.all([round('worker-killed', others), round('worker-stopped', others)]);
+  return [...meanwhile, ...platforms, await round('temporal'), await round('postgres')].flat();
 }
 
 async function told<Result>(what: string, work: () => Promise<Result>): Promise<Result> {

@@ -1,5 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ruleFor } from '../../domain/platform-rules.ts';
+import type { PostType } from '../../domain/post.ts';
+import { createMp4 } from '../adapters/media/mp4.ts';
+import { fixtures } from '../adapters/platforms/fixtures/index.ts';
 import {
   type ConnectedProfile,
   expectStatus,
@@ -10,18 +14,22 @@ import {
   type Reply,
   readPost,
   startLive,
+  type Upload,
   uploadPicture,
+  uploadVideo,
   within,
 } from '../support/live.ts';
+import { type Outlet, outletName } from './outlets.ts';
 import { createParking, type Parking } from './parking.ts';
-import { failpointAt, type Kind, type PlannedPost } from './points.ts';
+import { failpointAt, type PlannedPost } from './points.ts';
 
 /** Everything one round of crashes happens on: processes of its own, a tenant, and the places where posts are held. */
 export interface Stage {
   readonly live: Live;
   readonly tenant: LiveTenant;
   readonly parking: Parking;
-  readonly mediaId: string;
+  /** By the type of the posts that carry it. */
+  readonly mediaIds: Readonly<Partial<Record<PostType, string>>>;
   readonly random: () => number;
   readonly stop: () => Promise<void>;
 }
@@ -39,6 +47,8 @@ export const armLeadMs = 3_000;
 export async function setStage(options: {
   readonly endpoints?: LiveEndpoints;
   readonly random: () => number;
+  /** What media are uploaded for. */
+  readonly outlets: readonly Outlet[];
 }): Promise<Stage> {
   const parking = await createParking();
   const live = await startLive({ armLeadMs, worker: false, endpoints: options.endpoints });
@@ -52,8 +62,8 @@ export async function setStage(options: {
     await live.control('PATCH', '/settings', { duplicateWindowMs: 0 });
     const tenant = await live.createTenant();
     await passGatesButPublish(tenant);
-    const { mediaId } = await uploadPicture(tenant.designer);
-    return { live, tenant, parking, mediaId, random: options.random, stop };
+    const mediaIds = await uploadMediaFor(options.outlets, tenant.designer);
+    return { live, tenant, parking, mediaIds, random: options.random, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -72,33 +82,47 @@ async function passGatesButPublish({ root }: LiveTenant): Promise<void> {
   expectStatus(replaced, 200);
 }
 
-const operationOf = (kind: Kind): string =>
-  kind === 'business' ? 'instagram.media_publish' : 'linkedin.posts.create';
+/** An upright film of a few seconds, with enough behind its headers that it does not go out in one piece everywhere. */
+const film = { width: 1080, height: 1920, seconds: 12, frameRate: 30, mediaBytes: 600_000 };
 
-/** The body of a post of this kind of account, submitted as it is created. */
-export const newPostBody = (
-  stage: Stage,
-  post: { kind: Kind; profile: ConnectedProfile; copy: string },
+async function uploadMediaFor(outlets: readonly Outlet[], designer: Person): Promise<Stage['mediaIds']> {
+  const types = new Set(outlets.map(({ type }) => type));
+  const idOf = ({ completed, mediaId }: Upload): string => {
+    expectStatus(completed, 200);
+    return mediaId;
+  };
+  return {
+    ...(types.has('SINGLE_IMAGE') && { SINGLE_IMAGE: idOf(await uploadPicture(designer)) }),
+    ...(types.has('VIDEO') && { VIDEO: idOf(await uploadVideo(designer, createMp4(film))) }),
+  };
+}
+
+const operationOf = ({ platform, type }: Outlet): string => fixtures[platform].commitOperation(type);
+
+/** The body of a post for this outlet, submitted as it is created. */
+export function newPostBody(
+  { mediaIds }: Pick<Stage, 'mediaIds'>,
+  post: { outlet: Outlet; profile: ConnectedProfile; copy: string },
   dueAt: Date | null,
-) => ({
-  ...{
-    copy: post.copy,
-    targets: [{ profileId: post.profile.id }],
-    submit: true,
-    dueAt: dueAt?.toISOString(),
-  },
-  ...(post.kind === 'business'
-    ? { type: 'SINGLE_IMAGE', media: [{ mediaId: stage.mediaId, altText: 'One colour' }] }
-    : { type: 'TEXT_ONLY' }),
-});
+) {
+  const { platform, type } = post.outlet;
+  const rule = ruleFor(platform, type);
+  const takesAltText = rule.isSupported && (rule.media?.maxAltText ?? 0) > 0;
+  const mediaId = mediaIds[type];
+  return {
+    ...{ type, copy: post.copy, submit: true, dueAt: dueAt?.toISOString() },
+    targets: [{ profileId: post.profile.id, ...fixtures[platform].content?.(type) }],
+    ...(mediaId && { media: [{ mediaId, altText: takesAltText ? 'One colour' : null }] }),
+  };
+}
 
 /** Creates a planned post, says where it is to be held, and approves it. */
 export async function stagePost(stage: Stage, planned: PlannedPost, dueAt: Date): Promise<StagedPost> {
   const { author, reviewer } = stage.tenant;
-  const { point, kind, way } = planned;
-  const profile = await stage.tenant.connect(kind);
-  const copy = `${point} ${kind} ${randomUUID()}`;
-  const body = newPostBody(stage, { kind, profile, copy }, dueAt);
+  const { point, outlet, way } = planned;
+  const profile = await stage.tenant.connect(outlet.kind, outlet.platform);
+  const copy = `${point} ${outletName(outlet)} ${randomUUID()}`;
+  const body = newPostBody(stage, { outlet, profile, copy }, dueAt);
   const { id: postId } = expectStatus(await sendUntilAnswered(author, '/posts', body), 201).body;
   if (way === 'parked' && point !== 'request-sent') await stage.parking.assign(postId, failpointAt[point]);
   if (point === 'request-sent') await scriptAnswer(stage, planned, profile);
@@ -115,14 +139,14 @@ async function approvePublishing(reviewer: Person, postId: string): Promise<void
 /** What the platform does with the one request that is under way when something is killed. */
 async function scriptAnswer(
   { live, random }: Stage,
-  { kind, way }: PlannedPost,
+  { outlet, way }: PlannedPost,
   profile: ConnectedProfile,
 ): Promise<void> {
   const fault =
     way === 'delayed'
       ? { kind: 'delay', ms: 1_500 + Math.floor(random() * 1_000) }
       : { kind: way === 'accepted' ? 'hang-after-accept' : 'hang', ms: 3_500 };
-  const call = { operation: operationOf(kind), externalId: profile.externalId };
+  const call = { operation: operationOf(outlet), externalId: profile.externalId };
   await live.control('POST', '/faults', { ...call, ...fault });
 }
 
@@ -135,9 +159,9 @@ interface PlatformRequest {
 /** Every call that would have made a post of this account public, answered or not. */
 export async function commitsOf(
   { live }: Stage,
-  { kind, profile }: Pick<StagedPost, 'kind' | 'profile'>,
+  { outlet, profile }: Pick<StagedPost, 'outlet' | 'profile'>,
 ): Promise<readonly PlatformRequest[]> {
-  const query = new URLSearchParams({ operation: operationOf(kind), externalId: profile.externalId });
+  const query = new URLSearchParams({ operation: operationOf(outlet), externalId: profile.externalId });
   return ((await live.control('GET', `/requests?${query}`)) as { requests: PlatformRequest[] }).requests;
 }
 
@@ -199,7 +223,8 @@ async function untilHeld(stage: Stage, posts: readonly StagedPost[]): Promise<vo
   });
 }
 
-export const nameOf = ({ point, kind, way }: PlannedPost): string => `${kind} ${point} (${way})`;
+export const nameOf = ({ point, outlet, way }: PlannedPost): string =>
+  `${outletName(outlet)} ${point} (${way})`;
 
 /** Works on the items in order, so many at a time. */
 export async function eachOf<Item, Result>(

@@ -1,8 +1,10 @@
+import { byProof } from './outlets.ts';
 import { judge, type PostFacts } from './verdict.ts';
 
 /** A post that went out once, a moment after its due time. */
 const sound: PostFacts = {
-  ...{ kind: 'organization', point: 'sending', way: 'parked', status: 'PUBLISHED', rows: 1, commits: 1 },
+  ...{ outlet: byProof[1]!, canBeAsked: true, point: 'sending', way: 'parked' },
+  ...{ status: 'PUBLISHED', rows: 1, commits: 1 },
   ledger: [{ publicId: 'urn:1', latenessMs: 12 }],
   target: { phase: 'PUBLISHED', publicId: 'urn:1' },
   publication: { state: 'PUBLISHED', publicId: 'urn:1' },
@@ -11,7 +13,7 @@ const sound: PostFacts = {
 };
 const unconfirmed: PostFacts = {
   ...sound,
-  ...{ kind: 'member', status: 'UNCONFIRMED', runPhase: 'UNCONFIRMED' },
+  ...{ outlet: byProof[2]!, canBeAsked: false, status: 'UNCONFIRMED', runPhase: 'UNCONFIRMED' },
   target: { phase: 'UNCONFIRMED', publicId: null },
   publication: { state: 'UNCONFIRMED', publicId: null },
 };
@@ -51,7 +53,7 @@ test.each<[string, PostFacts, string[]]>([
   ['a post said to be out that is not', { ...sound, ledger: [] }, ['lost', 'untrue', 'untrue']],
   ['a lost receipt', { ...sound, publication: { state: 'PUBLISHED', publicId: null } }, ['untrue']],
   ["another post's receipt", { ...sound, target: { phase: 'PUBLISHED', publicId: 'urn:9' } }, ['untrue']],
-  ['doubt where the platform can be asked', { ...unconfirmed, kind: 'business' }, ['lost']],
+  ['doubt where the platform can be asked', { ...unconfirmed, canBeAsked: true }, ['lost']],
   ['doubt before anything was sent', { ...unconfirmed, point: 'armed', ledger: [] }, ['lost']],
   ['doubt after the receipt was written', { ...unconfirmed, point: 'receipt-committed' }, ['lost']],
   ['rows that the histories do not come to', { ...sound, projection: ['post.status'] }, ['stale-projection']],

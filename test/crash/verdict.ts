@@ -1,8 +1,11 @@
-import type { Kind, Point, Way } from './points.ts';
+import type { Outlet } from './outlets.ts';
+import type { Point, Way } from './points.ts';
 
 /** What is known of a post after a crash: from the platform's own ledger, from our rows, and from its run. */
 export interface PostFacts {
-  readonly kind: Kind;
+  readonly outlet: Outlet;
+  /** Whether the outlet's platform can be asked what became of a post. */
+  readonly canBeAsked: boolean;
   readonly point: Point;
   readonly way: Way;
   /** What became public on the platform, by id, and how long after its due time. */
@@ -46,7 +49,7 @@ export interface Finding {
 export const stuckAfterSeconds = 60;
 
 /** Where a crash leaves it open whether the platform took the post. */
-const doubtful: readonly Point[] = ['sending', 'request-sent', 'answered'];
+export const doubtful: readonly Point[] = ['sending', 'request-sent', 'answered'];
 
 /** Everything that is wrong with what became of a post; empty when it went out exactly once, or says that it does not know. */
 export function judge(facts: PostFacts): readonly Finding[] {
@@ -59,7 +62,7 @@ export function judge(facts: PostFacts): readonly Finding[] {
     found('stuck', `no outcome within ${stuckAfterSeconds} s: ${status}`);
   if (ledger.some((entry) => entry.latenessMs < 0)) found('early', 'public before its due time');
   if (isLost(facts)) found('lost', `${status}, with ${ledger.length} entries in the platform's ledger`);
-  if (facts.kind === 'member' && facts.commits > 1)
+  if (!facts.canBeAsked && facts.commits > 1)
     found('sent-blindly', `${facts.commits} calls where nothing can be read back`);
   for (const message of untruths(facts)) found('untrue', message);
   if (facts.replay !== null) found('unreplayable', facts.replay);
@@ -68,10 +71,10 @@ export function judge(facts: PostFacts): readonly Finding[] {
 }
 
 /** A post must end as published; as unconfirmed only where nobody can ask its platform and there is cause for doubt. */
-function isLost({ kind, point, status, ledger, isEnded }: PostFacts): boolean {
+function isLost({ canBeAsked, point, status, ledger, isEnded }: PostFacts): boolean {
   if (status === 'PUBLISHED') return ledger.length === 0;
   if (isEnded && status === 'FAILED') return ledger.length > 0;
-  const nobodyCanAsk = kind === 'member' || isEnded;
+  const nobodyCanAsk = !canBeAsked || isEnded;
   return !(status === 'UNCONFIRMED' && nobodyCanAsk && doubtful.includes(point));
 }
 

@@ -6,6 +6,7 @@ import {
   armPublication,
   disarmPublications,
   releasePublication,
+  releasePublications,
   settlePublication,
 } from '../../db/publications.ts';
 import { forTenant } from '../../db/tenant-database.ts';
@@ -155,6 +156,23 @@ test('lets exactly one of 16 claimers send each of 2,000 rows', async () => {
     [posts.map((post) => post.postId)],
   );
   expect(rows).toEqual([{ events: 2_000, posts: 2_000 }]);
+});
+
+test('gives a row that several senders claim with one statement to one of them, and to none of an earlier fence', async () => {
+  const id = await insertPublication(fixture, await insertPost(fixture), {
+    state: 'ARMED',
+    fence: 2,
+    dueAt: due,
+  });
+  const fences = [1, 2, 2, 1];
+  const results = await releasePublications(
+    fixture.worker,
+    fences.map((fence) => releaseInput(id, { fence })),
+  );
+  const winners = fences.filter((_, index) => results[index]!.kind === 'sending');
+  expect(winners).toEqual([2]);
+  for (const result of results)
+    if (result.kind !== 'sending') expect(result).toEqual({ kind: 'lost', state: 'SENDING' });
 });
 
 test('never sends what a command has taken back, in 300 seeded races of release and disarm', async () => {

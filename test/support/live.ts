@@ -31,7 +31,7 @@ import { registerNamespace } from './namespace.ts';
 import type { TestEndpoints } from './servers.ts';
 
 export type { Reply, Send } from '../../testing/http.ts';
-export { createPicture, putBytes, type Upload, uploadPicture } from '../../testing/media.ts';
+export { createPicture, putBytes, type Upload, uploadPicture, uploadVideo } from '../../testing/media.ts';
 
 /** Somebody who uses the interface over HTTP, and in no other way. */
 export interface Person {
@@ -57,7 +57,8 @@ export interface LiveTenant {
   readonly second: Person;
   readonly designer: Person;
   readonly viewer: Person;
-  readonly connect: (kind?: AccountKind) => Promise<ConnectedProfile>;
+  /** Default: an organisation at LinkedIn; a kind alone is Instagram's or LinkedIn's. */
+  readonly connect: (kind?: AccountKind, platform?: Platform) => Promise<ConnectedProfile>;
 }
 
 export interface LiveApi {
@@ -361,13 +362,19 @@ async function createTenant(live: Live): Promise<LiveTenant> {
     second: await enrol('second', 'tenant_admin'),
     designer: await enrol('designer', 'graphic_designer'),
     viewer: await enrol('viewer', 'viewer'),
-    connect: (kind = 'organization') => connect(live, rootOfTenant, kind),
+    connect: (kind = 'organization', platform = kind === 'business' ? 'instagram' : 'linkedin') =>
+      connect(live, rootOfTenant, kind, platform),
   };
 }
 
-const connect = (live: Live, person: Person, accountKind: AccountKind): Promise<ConnectedProfile> =>
+const connect = (
+  live: Live,
+  person: Person,
+  accountKind: AccountKind,
+  platform: Platform,
+): Promise<ConnectedProfile> =>
   connectAccount(live.control, person, {
-    platform: accountKind === 'business' ? 'instagram' : 'linkedin',
+    platform,
     accountKind,
     token: `canary/${accountKind}+${randomUUID()}`,
   });
