@@ -103,3 +103,23 @@ test('wait for the platform that throttles, and come out once', async () => {
   await settle();
   expect(await ledgerOf(world, profile.externalId)).toHaveLength(4);
 });
+
+test('can be sent again when an operator has ended the run that was at it', async () => {
+  const profile = await connectProfile(world, 'user', 'x');
+  await fail(profile, { kind: 'throttle', retryAfterSeconds: 3_000 });
+  const { postId, content } = await schedule(profile);
+  await world.sleep(hour + 60_000);
+  const { targetId } = content.targets[0]!;
+  const run = partsWorkflowId({ tenantId: world.tenantId, postId, targetId }, 1);
+  const { author } = world.gatepost.people;
+  const retry = () => author.send('POST', `/posts/${postId}/retry`, { body: {} });
+  expect((await retry()).status).toBe(409);
+  await world.client.workflow.getHandle(run).terminate('Stuck');
+  expect((await retry()).status).toBe(200);
+  await settle();
+  expect((await shownOf(profile)).map(({ text }) => text)).toEqual([
+    'First of three',
+    ...texts.thread,
+    texts.firstComment,
+  ]);
+});
