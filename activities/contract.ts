@@ -1,6 +1,7 @@
 import type { DecisionRecord, TimelineEntry } from '../domain/commands.ts';
 import type { Readiness } from '../domain/lifecycle.ts';
 import type { CommitMeaning } from '../domain/outcome.ts';
+import type { PartOutcome } from '../domain/parts.ts';
 import type { Role } from '../domain/post.ts';
 import type { PartKind, PostState, TargetError } from '../domain/post-state.ts';
 
@@ -152,6 +153,15 @@ export interface PartInput extends TargetInput {
   readonly dueAtMs: number;
   /** The instant the platform's rate gave an earlier call; `null` for none. */
   readonly admittedAtMs: number | null;
+}
+
+/** What a round of parts came to. */
+export interface EndPartRoundInput {
+  readonly tenantId: string;
+  readonly postId: string;
+  readonly targetId: string;
+  readonly cycle: number;
+  readonly outcomes: readonly PartOutcome[];
 }
 
 export type PartSettled = TargetSettled;

@@ -96,6 +96,12 @@ async function loadPublishing(
   };
 }
 
+/** For a `catch`: a profile that must be connected again is no failure where what goes to it can wait. */
+export function unlessDisconnected(error: unknown): null {
+  if (error instanceof ApplicationFailure && error.type === failureTypes.needsReconnect) return null;
+  throw error;
+}
+
 /** Part of what was approved is not there: final, and said so. */
 export const revisionMismatch = (message: string): ApplicationFailure =>
   ApplicationFailure.nonRetryable(message, failureTypes.revisionMismatch);

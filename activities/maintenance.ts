@@ -116,6 +116,9 @@ async function relayOne(pool: pg.Pool, runs: RunDirectory, { tenantId, id }: Ten
     case 'import-media':
       await runs.startImport({ tenantId, mediaId: id });
       break;
+    case 'start-parts':
+      await runs.startParts(row.input as PartsWorkflowInput);
+      break;
     case 'start-post':
       await runs.start(row.input);
       break;

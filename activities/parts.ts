@@ -2,17 +2,27 @@ import { randomUUID } from 'node:crypto';
 import { activityInfo } from '@temporalio/activity';
 import type { Finder, Replier, Reply } from '../adapters/platforms/publisher.ts';
 import { findPoliciesVersion } from '../db/conditions.ts';
+import { insertPartRound, setPartRoundEnded } from '../db/part-rounds.ts';
 import { type ArmResult, armPublication, releasePublications } from '../db/publications.ts';
+import { forTenant, inTransaction } from '../db/tenant-database.ts';
 import { unreachable } from '../domain/post.ts';
 import { bucketsFor } from '../domain/rates.ts';
 import { type PostPart, partsOf } from '../domain/revision.ts';
-import type { PartInput, PartResult, PartsWorkflowInput, ReconcileTargetResult } from './contract.ts';
+import type {
+  EndPartRoundInput,
+  PartInput,
+  PartResult,
+  PartsWorkflowInput,
+  ReconcileTargetResult,
+} from './contract.ts';
+import { failureTypes } from './contract.ts';
 import {
   type ActivityDependencies,
   type PublishingContext,
   type PublishingDependencies,
   requirePublishing,
   revisionMismatch,
+  unlessDisconnected,
 } from './dependencies.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import { reconcile } from './reconciling.ts';
@@ -26,6 +36,7 @@ export function createPartActivities(dependencies: PublishingDependencies) {
     /** Starts the run of what follows a target's post. May run twice: a run that is there, open or closed, is a success. */
     async startParts(input: PartsWorkflowInput): Promise<void> {
       if (!dependencies.runs) throw new Error('This worker has not been given a run directory');
+      await insertPartRound(forTenant(dependencies.pool, input.tenantId), input);
       await dependencies.runs.startParts(input);
     },
 
@@ -35,8 +46,9 @@ export function createPartActivities(dependencies: PublishingDependencies) {
      */
     async publishPart(input: PartInput): Promise<PartResult> {
       return withHeartbeat(async () => {
-        const publishing = await requirePublishing(dependencies, input, tokenFor.sendingAt(0));
-        return publish(dependencies, publishing, input);
+        const use = tokenFor.sendingAt(0);
+        const publishing = await requirePublishing(dependencies, input, use).catch(unlessDisconnected);
+        return publishing ? publish(dependencies, publishing, input) : disconnected;
       });
     },
 
@@ -47,6 +59,14 @@ export function createPartActivities(dependencies: PublishingDependencies) {
         const publishing = await requirePublishing(dependencies, input, tokenFor.asking);
         return reconcile(dependencies, publishing, input, { part: input.part, finderOf });
       });
+    },
+
+    /** Writes what a round came to: from here on what failed may be sent again. May run twice. */
+    async endPartRound({ tenantId, ...round }: EndPartRoundInput): Promise<void> {
+      const at = await dependencies.clock.now();
+      await inTransaction(forTenant(dependencies.pool, tenantId), (transaction) =>
+        setPartRoundEnded(transaction, round, at),
+      );
     },
   };
 }
@@ -89,6 +109,12 @@ async function publish(
     ? { kind: 'not-sent', error: result.error, retryAfterMs: result.retryAfterMs }
     : result;
 }
+
+/** A profile that must be connected again keeps its parts waiting, as a hold does. */
+const disconnected: PartResult = {
+  kind: 'held',
+  error: { code: failureTypes.needsReconnect, message: 'The profile must be connected again' },
+};
 
 const held: PartResult = {
   kind: 'held',

@@ -1,4 +1,4 @@
-import { ApplicationFailure, activityInfo, heartbeat } from '@temporalio/activity';
+import { activityInfo, heartbeat } from '@temporalio/activity';
 import { findPreparation } from '../db/preparations.ts';
 import {
   armPublication,
@@ -14,26 +14,26 @@ import { unreachable } from '../domain/post.ts';
 import { declaredAbsent } from '../domain/post-state.ts';
 import { bucketsFor } from '../domain/rates.ts';
 import { createClaims } from './claims.ts';
-import {
-  type ArmTargetInput,
-  type ArmTargetResult,
-  type ConfirmedTarget,
-  type DisarmTargetsInput,
-  type DisarmTargetsResult,
-  failureTypes,
-  type ReconcileTargetResult,
-  type RecordVerdictInput,
-  type ReleaseTargetInput,
-  type ReleaseTargetResult,
-  type ResolveTargetInput,
-  type TargetInput,
-  type TargetSettled,
+import type {
+  ArmTargetInput,
+  ArmTargetResult,
+  ConfirmedTarget,
+  DisarmTargetsInput,
+  DisarmTargetsResult,
+  ReconcileTargetResult,
+  RecordVerdictInput,
+  ReleaseTargetInput,
+  ReleaseTargetResult,
+  ResolveTargetInput,
+  TargetInput,
+  TargetSettled,
 } from './contract.ts';
 import {
   type ActivityDependencies,
   type PublishingDependencies,
   requirePublishing,
   revisionMismatch,
+  unlessDisconnected,
 } from './dependencies.ts';
 import { toFailure } from './failures.ts';
 import { callContext, withHeartbeat } from './heartbeat.ts';
@@ -211,12 +211,6 @@ export function createPublishingActivities(dependencies: PublishingDependencies)
       });
     },
   };
-}
-
-/** A profile that must be connected again is no failure of arming. */
-function unlessDisconnected(error: unknown): null {
-  if (error instanceof ApplicationFailure && error.type === failureTypes.needsReconnect) return null;
-  throw error;
 }
 
 const otherCycle = (cycle: number, input: ArmTargetInput) => (cycle === input.cycle ? {} : { cycle });

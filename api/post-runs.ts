@@ -37,6 +37,8 @@ export interface PostRuns {
   pokeAll(input: PokeInput): Promise<void>;
   /** Has what follows a target's post brought out. Repeatable. */
   startParts(input: PartsWorkflowInput): Promise<void>;
+  /** Whether the run of a round of parts is open. */
+  isBringingOutParts(input: PartsWorkflowInput): Promise<boolean>;
   /** Has publications taken down that somebody has asked for. Repeatable. */
   startRemoval(input: RemovalInput): Promise<void>;
   /** Has a medium fetched from its address. Repeatable: a run that is there, open or closed, is a success. */
@@ -115,6 +117,16 @@ export function createPostRuns(client: Client): PostRuns {
         args: [input],
         staticSummary: `follows ${input.targetId}`,
       }),
+    isBringingOutParts: async (input) => {
+      const handle = client.workflow.getHandle(partsWorkflowId(input, input.cycle));
+      try {
+        const { status } = await client.withDeadline(Date.now() + verdictWithinMs, () => handle.describe());
+        return status.name === 'RUNNING';
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return false;
+        throw new OutcomeUnknown('It is not known whether the run is open', { cause: error });
+      }
+    },
     startRemoval: (input) =>
       startOnce(removalWorkflowType, {
         workflowId: removalWorkflowId(input),

@@ -50,6 +50,7 @@ const refusals: Record<RefusalCode, ProblemKind> = {
 const kinds = {
   ...refusals,
   'nothing-to-unpublish': kind(409, 'Nothing of the post stands in public'),
+  'part-in-doubt': kind(409, 'A part may be out, and cannot be looked up'),
   'removal-unsupported': kind(409, 'The platform does not let a post be taken down'),
   'malformed-json': kind(400, 'The body is not JSON'),
   'invalid-request': kind(400, 'The request is not valid'),

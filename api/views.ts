@@ -13,7 +13,9 @@ import type { ShownPostRow, WholePostRows } from '../db/whole-post.ts';
 import { timesOf } from '../domain/alarms.ts';
 import { type Gate, gates, type Role } from '../domain/post.ts';
 import { hashFor } from '../domain/post-state.ts';
+import { partsOf } from '../domain/revision.ts';
 import type { TenantCaller } from './auth.ts';
+import { partsOfRound } from './part-views.ts';
 import type { connectionSchema, platformAppSchema, tokenEventSchema } from './schemas/connections.ts';
 import type { holdSchema } from './schemas/holds.ts';
 import type { mediaSchema } from './schemas/media.ts';
@@ -207,16 +209,28 @@ function overdueAt({ gates: states, policy, open_gate: open }: ShownPostRow, gat
 const partOf = (row: TargetWithProfile, revision: RevisionRow) =>
   revision.content.targets.find((target) => target.targetId === row.id);
 
-const viewTarget = (row: TargetWithProfile, revision: RevisionRow): z.infer<typeof targetSchema> => ({
+/** What follows a target's post; before it is out, what its revision has. */
+function viewParts(row: TargetWithProfile, { revision, rounds, parts }: WholePostRows) {
+  const round = rounds.find(({ target_id }) => target_id === row.id);
+  const said = partOf(row, revision);
+  if (round)
+    return partsOfRound(round, parts).map((part) => ({ ...part, publishedAt: instantOf(part.publishedAt) }));
+  return partsOf(said ?? {}).map(({ part, kind }) => ({
+    ...{ part, kind, state: 'WAITING' as const },
+    ...{ publicId: null, permalink: null, publishedAt: null, error: null },
+  }));
+}
+
+const viewTarget = (row: TargetWithProfile, whole: WholePostRows): z.infer<typeof targetSchema> => ({
   id: row.id,
   profileId: row.profile_id,
   profileName: row.profile_name,
   platform: row.platform,
   accountKind: row.account_kind,
   profileHealth: row.profile_health,
-  type: partOf(row, revision)?.type ?? revision.content.type,
-  copy: partOf(row, revision)?.copy ?? null,
-  title: partOf(row, revision)?.title ?? null,
+  type: partOf(row, whole.revision)?.type ?? whole.revision.content.type,
+  copy: partOf(row, whole.revision)?.copy ?? null,
+  title: partOf(row, whole.revision)?.title ?? null,
   dueAt: instantOf(row.due_at),
   dueLocal: row.due_local,
   dueTimeZone: row.due_zone,
@@ -227,6 +241,7 @@ const viewTarget = (row: TargetWithProfile, revision: RevisionRow): z.infer<type
   publishedAt: instantOf(row.published_at),
   removedAt: instantOf(row.removed_at),
   error: errorOf(row),
+  parts: viewParts(row, whole),
 });
 
 export const viewRemoval = (row: RemovalRow) => ({
@@ -285,7 +300,7 @@ export const viewPost = (whole: WholePostRows, caller: TenantCaller): z.infer<ty
   ...viewPostHead(whole.post, caller),
   dueFit: fitOf(whole.post.due_local, whole.post.due_zone),
   revision: viewRevision(whole.revision),
-  targets: whole.targets.map((target) => viewTarget(target, whole.revision)),
+  targets: whole.targets.map((target) => viewTarget(target, whole)),
   gates: viewGates(whole.post, whole.revision),
   policy: whole.post.policy as z.infer<typeof postSchema>['policy'],
   decisions: whole.decisions.map(viewDecision),

@@ -34,6 +34,19 @@ export async function insertRemovalRequest(transaction: TenantTransaction, id: s
     .execute();
 }
 
+/** Asks for another round of what follows a target's post, in the transaction that opens it. */
+export async function insertPartsRequest(
+  transaction: TenantTransaction,
+  id: string,
+  input: unknown,
+): Promise<void> {
+  await transaction
+    .insertInto('outbox')
+    .values({ id, kind: 'start-parts', post_id: null, input: JSON.stringify(input) })
+    .onConflict((conflict) => conflict.columns(['tenant_id', 'id']).doNothing())
+    .execute();
+}
+
 /** Asks for a medium to be fetched, in the transaction that makes its row; the request has the medium's id. */
 export async function insertImportRequest(transaction: TenantTransaction, mediaId: string): Promise<void> {
   await transaction

@@ -84,8 +84,12 @@ export function armPublication(database: TenantDatabase, input: ArmInput): Promi
     // What follows a post is nobody's to take back: the post is out.
     if (!input.part && !(await isAboveBarrier(transaction, input))) return { kind: 'superseded' };
     const row = await lockNewestPublication(transaction, input);
-    const move = movePublication(factsOf(row), { kind: 'arm', cycle: input.cycle, holder: input.holder });
+    const { cycle, holder } = input;
+    const asksFirst = input.part !== undefined && input.part > 0;
+    const move = movePublication(factsOf(row), { kind: 'arm', cycle, holder, asksFirst });
     if (move.kind === 'refused') return refusedArm(move.reason, row);
+    if (row && move.kind === 'to' && move.state === 'UNKNOWN')
+      return { kind: 'needs-reconcile', row: await setAskedAgain(transaction, row) };
     if (move.kind === 'stay') return armedBy(row!);
     if (!(await conditionsStand(transaction, input))) return { kind: 'conditions-changed' };
     const earliest = new Date(Math.max(input.dueAt.getTime(), input.now.getTime()));
@@ -206,6 +210,15 @@ const setArmed = (
       ...fields,
       ...touched,
     })
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+
+/** Doubt that was given up is looked into anew, with all the tries there are. */
+const setAskedAgain = (transaction: TenantTransaction, { id }: PublicationRow): Promise<PublicationRow> =>
+  transaction
+    .updateTable('publications')
+    .set({ state: 'UNKNOWN', absent_reads: 0, find_tries: 0, ...touched })
     .where('id', '=', id)
     .returningAll()
     .executeTakeFirstOrThrow();

@@ -1,8 +1,9 @@
 import type { ColumnType, Generated, JSONColumnType } from 'kysely';
 import type { Block } from '../domain/lifecycle.ts';
+import type { PartOutcome } from '../domain/parts.ts';
 import type { PolicyLayer, PostPolicy } from '../domain/policy.ts';
 import type { AccountKind, Gate, Platform, PostStatus, PostType, Role } from '../domain/post.ts';
-import type { GateState, HoldScope, PostState, TargetPhase } from '../domain/post-state.ts';
+import type { GateState, HoldScope, PartKind, PostState, TargetPhase } from '../domain/post-state.ts';
 import type { PublicationState } from '../domain/publication.ts';
 import type { RevisionContent } from '../domain/revision.ts';
 import type { GrantState, ProfileHealth, TokenEventKind } from '../domain/tokens.ts';
@@ -289,7 +290,7 @@ export interface PostRunsTable {
 export interface OutboxTable {
   tenant_id: TenantId;
   id: string;
-  kind: 'start-post' | 'poke-posts' | 'remove-publications' | 'import-media';
+  kind: 'start-post' | 'poke-posts' | 'remove-publications' | 'import-media' | 'start-parts';
   post_id: string | null;
   input: Json<unknown>;
   created_at: CreatedAt;
@@ -318,6 +319,23 @@ export interface RemovalsTable {
   removed_at: Date | null;
   error_code: string | null;
   error_message: string | null;
+}
+
+export interface PartRoundsTable {
+  tenant_id: TenantId;
+  post_id: string;
+  target_id: string;
+  cycle: number;
+  request_id: string | null;
+  revision_id: string;
+  approved_hash: string;
+  public_id: string;
+  kinds: Json<readonly PartKind[]>;
+  requested_by: string | null;
+  requested_by_name: string | null;
+  outcomes: OptionalJson<readonly PartOutcome[]>;
+  created_at: CreatedAt;
+  ended_at: Date | null;
 }
 
 export interface PreparationsTable {
@@ -432,6 +450,7 @@ export interface Database {
   outbox: OutboxTable;
   preparations: PreparationsTable;
   removals: RemovalsTable;
+  part_rounds: PartRoundsTable;
   publications: PublicationsTable;
   idempotency_keys: IdempotencyKeysTable;
   tenant_keys: TenantKeysTable;

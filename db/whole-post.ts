@@ -1,9 +1,10 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { MemberRow } from './members.ts';
+import type { PartRoundRow } from './part-rounds.ts';
 import type { PostRow, RevisionRow, TargetWithProfile } from './posts.ts';
 import type { ProfileScope } from './profiles.ts';
 import type { TenantExecutor } from './tenant-database.ts';
-import type { DecisionRow } from './timeline.ts';
+import type { DecisionRow, PublicationRow } from './timeline.ts';
 
 /** A post's row as far as readers see it; what its run keeps there for itself is long, and left out. */
 export type ShownPostRow = Omit<
@@ -17,6 +18,9 @@ export interface WholePostRows {
   readonly revision: RevisionRow;
   readonly targets: readonly TargetWithProfile[];
   readonly decisions: readonly DecisionRow[];
+  /** The newest round of what follows each target's post, and the rows of the parts. */
+  readonly rounds: readonly PartRoundRow[];
+  readonly parts: readonly PublicationRow[];
 }
 
 /** What JSON makes of a row: instants become text. */
@@ -26,6 +30,8 @@ interface WholePostInJson extends InJson<ShownPostRow> {
   readonly revision: InJson<RevisionRow>;
   readonly targets: readonly InJson<TargetWithProfile>[];
   readonly decisions: readonly InJson<DecisionRow>[];
+  readonly rounds: readonly InJson<PartRoundRow>[];
+  readonly parts: readonly InJson<PublicationRow>[];
 }
 
 /**
@@ -42,7 +48,10 @@ const wholePost = (id: string): RawBuilder<WholePostInJson | null> => sql`(selec
       from targets o join profiles f on f.tenant_id = o.tenant_id and f.id = o.profile_id
       where o.post_id = p.id) t), '[]') as targets,
     coalesce((select json_agg(d order by d.decided_at, d.command_id) from decisions d where d.post_id = p.id), '[]')
-      as decisions
+      as decisions,
+    coalesce((select json_agg(n) from (select distinct on (a.target_id) a.* from part_rounds a where a.post_id = p.id
+      order by a.target_id, a.cycle desc) n), '[]') as rounds,
+    coalesce((select json_agg(b) from publications b where b.post_id = p.id and b.part > 0), '[]') as parts
   from posts p join revisions r on r.id = p.revision_id
   where p.id = ${id}) w)`;
 
@@ -77,7 +86,14 @@ export async function findMemberAndPost(
 export const isWithin = (scope: ProfileScope, { targets }: Pick<WholePostRows, 'targets'>): boolean =>
   scope === null || targets.every((target) => scope.includes(target.profile_id));
 
-const rowsOf = ({ revision, targets, decisions, ...post }: WholePostInJson): WholePostRows => ({
+const rowsOf = ({
+  revision,
+  targets,
+  decisions,
+  rounds,
+  parts,
+  ...post
+}: WholePostInJson): WholePostRows => ({
   post: withDates<ShownPostRow>(post, [
     ...(['due_at', 'submitted_at', 'created_at', 'updated_at'] as const),
     ...(['content_approved_at', 'design_approved_at', 'publish_approved_at'] as const),
@@ -87,6 +103,13 @@ const rowsOf = ({ revision, targets, decisions, ...post }: WholePostInJson): Who
     withDates<TargetWithProfile>(target, ['due_at', 'published_at', 'removed_at']),
   ),
   decisions: decisions.map((decision) => withDates<DecisionRow>(decision, ['decided_at'])),
+  rounds: rounds.map((round) => withDates<PartRoundRow>(round, ['created_at', 'ended_at'])),
+  parts: parts.map((part) =>
+    withDates<PublicationRow>(part, [
+      ...(['due_at', 'send_at', 'send_started_at', 'send_deadline', 'give_up_at'] as const),
+      ...(['published_at', 'created_at', 'updated_at'] as const),
+    ]),
+  ),
 });
 
 function withDates<Row>(inJson: InJson<Row>, columns: readonly (keyof Row)[]): Row {

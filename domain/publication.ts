@@ -74,7 +74,8 @@ export function startsAnew(
 }
 
 export type PublicationEvent =
-  | { readonly kind: 'arm'; readonly cycle: number; readonly holder: string }
+  /** `asksFirst`: doubt of an earlier cycle is looked into again, never sent over. */
+  | { readonly kind: 'arm'; readonly cycle: number; readonly holder: string; readonly asksFirst?: boolean }
   | { readonly kind: 'disarm' }
   | { readonly kind: 'release'; readonly fence: number; readonly matches: boolean }
   | { readonly kind: 'accepted' }
@@ -165,7 +166,10 @@ function accepted(row: PublicationFacts | null): PublicationMove {
 const late = (row: PublicationFacts | null, reason: PublicationRefusal): PublicationMove =>
   refused(row?.state === 'PUBLISHED' ? 'already-published' : reason);
 
-function arm(row: PublicationFacts | null, event: { cycle: number; holder: string }): PublicationMove {
+function arm(
+  row: PublicationFacts | null,
+  event: { cycle: number; holder: string; asksFirst?: boolean },
+): PublicationMove {
   if (row === null) return to('ARMED', 1);
   switch (row.state) {
     case 'ARMED':
@@ -179,8 +183,10 @@ function arm(row: PublicationFacts | null, event: { cycle: number; holder: strin
     case 'PUBLISHED':
       return refused('already-published');
     case 'REFUSED':
-    case 'UNCONFIRMED':
       return event.cycle > row.cycle ? newCycle(row) : refused('needs-person');
+    case 'UNCONFIRMED':
+      if (event.cycle <= row.cycle) return refused('needs-person');
+      return event.asksFirst ? to('UNKNOWN', row.fence) : newCycle(row);
     default:
       return unreachable(row.state, 'publication state');
   }

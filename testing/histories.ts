@@ -17,8 +17,8 @@ export interface ReplayOptions {
 export interface Histories {
   /** The present workflow code, bundled: a file. */
   readonly bundlePath: string;
-  /** The history of a post's run as JSON, decoded: what the Web UI's download holds. */
-  readonly capture: (post: Pick<Post, 'id'>) => Promise<string>;
+  /** The history of a post's run, or of another by its workflow id, as JSON, decoded: what the Web UI's download holds. */
+  readonly capture: (run: Pick<Post, 'id'> | { readonly workflowId: string }) => Promise<string>;
   /** Replays a post's history, or a captured one; throws an `AssertionError` that says what differs. */
   readonly replay: (history: Pick<Post, 'id'> | string, options?: ReplayOptions) => Promise<void>;
 }
@@ -26,10 +26,9 @@ export interface Histories {
 /** Fetches a run's history as JSON, with its payloads opened. */
 export async function captureHistory(
   { client, codec }: { client: Client; codec: PayloadCodec },
-  tenantId: string,
-  postId: string,
+  workflowId: string,
 ): Promise<string> {
-  const handle = client.workflow.getHandle(postWorkflowId(tenantId, postId));
+  const handle = client.workflow.getHandle(workflowId);
   const history = await handle.fetchHistory();
   await decodeHistory(history, codec);
   return historyToJSON(history as never);
@@ -37,10 +36,10 @@ export async function captureHistory(
 
 export function createHistories(environment: Environment, runs: Runs, tenantId: string): Histories {
   const access = { client: environment.temporal.client, codec: environment.codec };
-  const capture: Histories['capture'] = async ({ id }) => {
+  const capture: Histories['capture'] = async (run) => {
     // A task under way is one that the replay would go on with, beyond what the history holds.
     await runs.untilQuiet();
-    return captureHistory(access, tenantId, id);
+    return captureHistory(access, 'id' in run ? postWorkflowId(tenantId, run.id) : run.workflowId);
   };
   const currentBundle = environment.servers.workflowBundlePath;
   return {

@@ -94,8 +94,8 @@ export const { releaseTarget } = proxyActivities<Activities>({
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 });
 
-/** Starts the run of what follows a target's post. */
-export const { startParts } = proxyActivities<Activities>(rows);
+/** Starts the run of what follows a target's post, and writes what it came to. */
+export const { startParts, endPartRound } = proxyActivities<Activities>(rows);
 
 /** As above, for what follows a post: claimed and sent at once. */
 export const { publishPart } = proxyActivities<Activities>({

@@ -1,5 +1,5 @@
 import type { ActivityOptions } from '@temporalio/common';
-import { ActivityFailure, ApplicationFailure, isCancellation, sleep } from '@temporalio/workflow';
+import { ActivityFailure, isCancellation, sleep } from '@temporalio/workflow';
 import type {
   ConfirmedTarget,
   ReconcileTargetResult,
@@ -12,6 +12,7 @@ import { armAheadMs } from '../domain/leads.ts';
 import { unreachable } from '../domain/post.ts';
 import { dueOf, type TargetError } from '../domain/post-state.ts';
 import { notSentBackoffSeconds } from '../domain/publication.ts';
+import { errorOf } from './failures.ts';
 import type { PostRun } from './post-run.ts';
 import {
   armTarget,
@@ -269,10 +270,3 @@ const endedBadly = (phase: 'FAILED' | 'UNCONFIRMED', targetId: string, error: Ta
   entry(`target.${phase.toLowerCase()}`, Date.now(), null, {
     ...{ targetId, errorCode: error.code, errorMessage: error.message },
   });
-
-function errorOf(error: unknown): TargetError {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
-  const code = cause instanceof ApplicationFailure && cause.type ? cause.type : 'unavailable';
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return { code, message: message.slice(0, 300) };
-}

@@ -1,5 +1,6 @@
-import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
+import { ActivityFailure } from '@temporalio/workflow';
 import type { RemovalInput } from '../activities/contract.ts';
+import { errorOf } from './failures.ts';
 import { closeRemovalRequest, listRemovals, noteRemovalFailed, removePublication } from './proxies.ts';
 
 /** Takes down what somebody wants taken down; each publication by itself, and what fails says why. */
@@ -9,10 +10,7 @@ export async function removalWorkflow(input: RemovalInput): Promise<void> {
       await removePublication({ ...input, publicationId });
     } catch (error) {
       if (!(error instanceof ActivityFailure)) throw error;
-      const { cause } = error;
-      const code = cause instanceof ApplicationFailure && cause.type ? cause.type : 'unavailable';
-      const message = cause instanceof Error ? cause.message : String(cause);
-      await noteRemovalFailed({ ...input, publicationId, error: { code, message: message.slice(0, 500) } });
+      await noteRemovalFailed({ ...input, publicationId, error: errorOf(error) });
     }
   }
   await closeRemovalRequest(input);

@@ -88,6 +88,8 @@ export class RegistryError extends Error {
 export interface Capabilities {
   readonly finds: boolean;
   readonly replies: boolean;
+  /** Its replies of ours can be read back, so that doubt about one can be looked into. */
+  readonly findsReplies: boolean;
   readonly removes: boolean;
   readonly amends: boolean;
 }
@@ -98,6 +100,7 @@ export function capabilitiesOf(platform: Platform, kind: AccountKind): Capabilit
   return {
     finds: adapter?.finder !== undefined,
     replies: adapter?.replier !== undefined,
+    findsReplies: adapter?.replier?.findReply !== undefined,
     removes: adapter?.remover !== undefined,
     amends: adapter?.amender !== undefined,
   };

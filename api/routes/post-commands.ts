@@ -23,11 +23,11 @@ import {
   publishPostNow,
   resolvePost,
   resumePost,
-  retryPost,
   schedulePost,
   submitPost,
   withdrawPost,
 } from '../services/post-commands.ts';
+import { retryPost } from '../services/retry-post.ts';
 import { unpublishPost } from '../services/unpublish-post.ts';
 import { viewRemoval } from '../views.ts';
 import type { z } from '../zod.ts';
@@ -172,9 +172,11 @@ export const postCommandRoutes: readonly Route[] = [
   commandRoute({
     operationId: 'retryPost',
     verb: 'retry',
-    summary: 'Try failed targets again',
+    summary: 'Try again what failed',
+    description:
+      'The failed targets, and the failed thread parts and first comments of targets that are out: nothing that is out already, and what is in doubt is looked up first. Parts go out after the answer; `parts` of the targets tell.',
     body: retryInputSchema,
-    problems: ['not-submitted', 'nothing-to-retry'],
+    problems: ['not-submitted', 'nothing-to-retry', 'part-in-doubt'],
     run: (context, postId, { targetIds }) => retryPost(context, postId, targetIds ?? null),
   }),
   commandRoute({

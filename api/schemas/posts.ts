@@ -1,5 +1,6 @@
 import { resolutions } from '../../domain/commands.ts';
 import { type BlockCode, blockCodes } from '../../domain/lifecycle.ts';
+import { partStates } from '../../domain/parts.ts';
 import { latenessRules } from '../../domain/policy.ts';
 import { accountKinds, gates, platforms, postStatuses, postTypes, roles } from '../../domain/post.ts';
 import { targetPhases } from '../../domain/post-state.ts';
@@ -189,7 +190,12 @@ export const removalsSchema = z
   .openapi('Removals');
 export const retryInputSchema = z
   .strictObject({
-    targetIds: z.array(id()).min(1).max(20).optional().openapi({ description: 'Default: all that failed' }),
+    targetIds: z
+      .array(id())
+      .min(1)
+      .max(20)
+      .optional()
+      .openapi({ description: 'Default: all of which something failed' }),
   })
   .openapi('Retry');
 export const resolveInputSchema = z
@@ -328,6 +334,20 @@ export const targetSchema = z
     publishedAt: instant().nullable(),
     removedAt: instant().nullable().openapi({ description: 'When it was taken down there on your word' }),
     error: z.object({ code: z.string(), message: z.string() }).nullable(),
+    parts: z.array(
+      z.object({
+        part: z.int().openapi({ description: 'From 1 on: the thread in its order, then the first comment' }),
+        kind: z.enum(['thread', 'first-comment']),
+        state: z.enum(partStates).openapi({
+          description:
+            '`LEFT_OUT`: it would answer a part that is not out. `FAILED` and `LEFT_OUT` can be retried',
+        }),
+        publicId: z.string().nullable(),
+        permalink: z.string().nullable(),
+        publishedAt: instant().nullable(),
+        error: z.object({ code: z.string(), message: z.string() }).nullable(),
+      }),
+    ),
   })
   .openapi('Target');
 

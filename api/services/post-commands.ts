@@ -40,7 +40,7 @@ async function requirePost({ database, caller }: RequestContext, postId: string)
 }
 
 /** A post that has been submitted before: its run decides. */
-async function requireSubmitted(context: RequestContext, postId: string): Promise<PostRow> {
+export async function requireSubmitted(context: RequestContext, postId: string): Promise<PostRow> {
   const post = await requirePost(context, postId);
   if (post.submitted_at) return post;
   if (isClosed(post.status)) throw new Problem('post-closed', 'The post has been cancelled');
@@ -65,7 +65,7 @@ export async function submitPost(context: RequestContext, postId: string): Promi
   });
 }
 
-const commandBase = ({ newId, actor }: RequestContext) => ({ commandId: newId('command'), actor });
+export const commandBase = ({ newId, actor }: RequestContext) => ({ commandId: newId('command'), actor });
 
 export async function withdrawPost(context: RequestContext, postId: string): Promise<PostAnswer> {
   await requireSubmitted(context, postId);
@@ -227,16 +227,6 @@ export async function publishPostNow(
 ): Promise<PostAnswer> {
   await refuseBrokenRules(context, await requireSubmitted(context, postId));
   return runCommand(context, postId, { kind: 'publishNow', ...commandBase(context), hash });
-}
-
-/** Tries failed targets again. */
-export async function retryPost(
-  context: RequestContext,
-  postId: string,
-  targetIds: readonly string[] | null,
-): Promise<PostAnswer> {
-  await requireSubmitted(context, postId);
-  return runCommand(context, postId, { kind: 'retry', ...commandBase(context), targetIds });
 }
 
 /** A person's word on a target whose outcome nobody could tell. */

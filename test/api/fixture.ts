@@ -82,6 +82,10 @@ export function createFakeRuns(workerPool: pg.Pool): FakeRuns {
     startParts: async () => {
       failIfAsked();
     },
+    isBringingOutParts: async () => {
+      failIfAsked();
+      return false;
+    },
     startRemoval: async (input) => {
       failIfAsked();
       fake.removals.push(input);

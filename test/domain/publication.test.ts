@@ -15,6 +15,10 @@ import { deepFreeze } from './builders.ts';
 /** Every row of the table starts in cycle 2 with fence 7, held by `mine`, never asked about. */
 const start = { cycle: 2, fence: 7, holder: 'mine', absentReads: 0, findTries: 0 };
 const arm = (holder: string, cycle: number): PublicationEvent => ({ kind: 'arm', holder, cycle });
+const ask = (holder: string, cycle: number): PublicationEvent => ({
+  ...{ kind: 'arm', holder, cycle },
+  asksFirst: true,
+});
 const release = (fence: number, matches: boolean): PublicationEvent => ({ kind: 'release', fence, matches });
 
 /** The events by their name in the table, with what they meet where that makes a difference. */
@@ -24,6 +28,8 @@ const events: Record<string, { event: PublicationEvent; row?: Partial<Publicatio
   'arm, next cycle': { event: arm('mine', 3) },
   'arm by another, next cycle': { event: arm('other', 3) },
   'arm by another, past cycle': { event: arm('other', 1) },
+  'arm, asks first': { event: ask('mine', 2) },
+  'arm, asks, next cycle': { event: ask('mine', 3) },
   disarm: { event: { kind: 'disarm' } },
   release: { event: release(7, true) },
   'release, no match': { event: release(7, false) },
@@ -61,6 +67,8 @@ arm by another             | ARMED 1 | ARMED 8    | ARMED 8  | !ask          | A
 arm, next cycle            | ARMED 1 | =          | ARMED 8+ | !ask          | ARMED 8+    | !ask          | !out      | ARMED 8+ | ARMED 8+
 arm by another, next cycle | ARMED 1 | ARMED 8    | ARMED 8+ | !ask          | ARMED 8+    | !ask          | !out      | ARMED 8+ | ARMED 8+
 arm by another, past cycle | ARMED 1 | ARMED 8    | ARMED 8  | !ask          | ARMED 8     | !ask          | !out      | !person  | !person
+arm, asks first            | ARMED 1 | =          | ARMED 8  | !ask          | ARMED 8     | !ask          | !out      | !person  | !person
+arm, asks, next cycle      | ARMED 1 | =          | ARMED 8+ | !ask          | ARMED 8+    | !ask          | !out      | ARMED 8+ | UNKNOWN 7
 disarm                     | =       | DISARMED 8 | =        | !sending      | =           | !sending      | !out      | =        | =
 release                    | !armed  | SENDING 7  | !armed   | !armed        | !armed      | !armed        | !out      | !armed   | !armed
 release, no match          | !armed  | DISARMED 8 | !armed   | !armed        | !armed      | !armed        | !out      | !armed   | !armed
@@ -120,7 +128,7 @@ describe('the table of the publication row', () => {
   it('has a column for every state and for no row at all, and every event in all of them', () => {
     expect([...states].sort()).toEqual(['none', ...publicationStates].sort());
     expect(lines.map(([name]) => name)).toEqual(Object.keys(events));
-    expect(cells).toHaveLength(27 * 9);
+    expect(cells).toHaveLength(29 * 9);
   });
 
   it.each(cells)('%s in %s: %s', (name, state, cell) => {

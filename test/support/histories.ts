@@ -8,9 +8,13 @@ import type { World } from './world.ts';
 
 export const historiesFolder = fileURLToPath(new URL('../histories/', import.meta.url));
 
-/** Fetches the history of a run at rest, opened, and replays it at once. */
-export async function replayNow(world: World, postId: string, name: string): Promise<string | null> {
-  const text = await world.gatepost.histories.capture({ id: postId });
+/** Fetches the history of a post's run at rest, or of another by its workflow id, opened, and replays it at once. */
+export async function replayNow(
+  world: Pick<World, 'gatepost'>,
+  run: string | { readonly workflowId: string },
+  name: string,
+): Promise<string | null> {
+  const text = await world.gatepost.histories.capture(typeof run === 'string' ? { id: run } : run);
   return replayAndKeep(text, name, testEndpoints().workflowBundlePath);
 }
 

@@ -44,6 +44,9 @@ const publicationsOf = ({ postId }: TestPost) =>
     .execute();
 const shownOf = async (profile: TestProfile) =>
   (await ledgerOf(world, profile.externalId)).map(({ text, parentId }) => ({ text, parentId }));
+/** The run of a round of a post's parts. */
+const runOf = ({ postId, content }: TestPost, cycle = 1): string =>
+  partsWorkflowId({ tenantId: world.tenantId, postId, targetId: content.targets[0]!.targetId }, cycle);
 /** Lets everything come out that is to come out. */
 const settle = () => world.sleep(2 * hour);
 
@@ -63,10 +66,9 @@ test('answer the post and one another, and the first comment answers the post', 
   );
   expect((await rowOf(world, post.postId)).status).toBe('PUBLISHED');
   expect(await replayNow(world, post.postId, 'thread-with-first-comment')).toBeNull();
-  const { targetId } = post.content.targets[0]!;
-  const run = partsWorkflowId({ tenantId: world.tenantId, postId: post.postId, targetId }, 1);
-  const history = await world.client.workflow.getHandle(run).fetchHistory();
+  const history = await world.client.workflow.getHandle(runOf(post)).fetchHistory();
   expect(history.events!.at(-1)!.workflowExecutionCompletedEventAttributes).toBeTruthy();
+  expect(await replayNow(world, { workflowId: runOf(post) }, 'parts-published')).toBeNull();
 });
 
 test('are found, and not sent again, when the answer to one was lost', async () => {
@@ -80,6 +82,7 @@ test('are found, and not sent again, when the answer to one was lost', async () 
     texts.firstComment,
   ]);
   expect((await publicationsOf(post)).map(({ state }) => state)).toEqual(Array(4).fill('PUBLISHED'));
+  expect(await replayNow(world, { workflowId: runOf(post) }, 'parts-found-after-doubt')).toBeNull();
 });
 
 test('end with the one that is refused, and the post stays what it is', async () => {
@@ -94,12 +97,42 @@ test('end with the one that is refused, and the post stays what it is', async ()
     '3 PUBLISHED',
   ]);
   expect((await rowOf(world, post.postId)).status).toBe('PUBLISHED');
+  expect(await replayNow(world, { workflowId: runOf(post) }, 'parts-refused')).toBeNull();
+
+  const { author } = world.gatepost.people;
+  expect((await author.send('POST', `/posts/${post.postId}/retry`, { body: {} })).status).toBe(200);
+  await settle();
+  expect((await shownOf(profile)).map(({ text }) => text)).toEqual([
+    'First of three',
+    texts.firstComment,
+    ...texts.thread,
+  ]);
+  expect(await replayNow(world, { workflowId: runOf(post, 2) }, 'parts-retried')).toBeNull();
 });
 
 test('wait for the platform that throttles, and come out once', async () => {
   const profile = await connectProfile(world, 'user', 'x');
   await fail(profile, { kind: 'throttle', retryAfterSeconds: 600 });
-  await schedule(profile);
+  const post = await schedule(profile);
   await settle();
   expect(await ledgerOf(world, profile.externalId)).toHaveLength(4);
+  expect(await replayNow(world, { workflowId: runOf(post) }, 'parts-throttled')).toBeNull();
+});
+
+test('can be sent again when an operator has ended the run that was at it', async () => {
+  const profile = await connectProfile(world, 'user', 'x');
+  await fail(profile, { kind: 'throttle', retryAfterSeconds: 3_000 });
+  const post = await schedule(profile);
+  await world.sleep(hour + 60_000);
+  const { author } = world.gatepost.people;
+  const retry = () => author.send('POST', `/posts/${post.postId}/retry`, { body: {} });
+  expect((await retry()).status).toBe(409);
+  await world.client.workflow.getHandle(runOf(post)).terminate('Stuck');
+  expect((await retry()).status).toBe(200);
+  await settle();
+  expect((await shownOf(profile)).map(({ text }) => text)).toEqual([
+    'First of three',
+    ...texts.thread,
+    texts.firstComment,
+  ]);
 });

@@ -11,7 +11,7 @@ const { workflowBundlePath: bundlePath } = testEndpoints();
 
 beforeAll(() => installQuietRuntime());
 
-/** Every shape of a post's life that released code has left sleeping somewhere. */
+/** Every shape of a post's life, of what follows it and of its removal, that released code has left sleeping somewhere. */
 const shapes = [
   'text-approved-published',
   'carousel-approved-published',
@@ -25,6 +25,15 @@ const shapes = [
   'published-now',
   'refused-and-retried',
   'continued-as-new',
+  'parts-published',
+  'parts-refused',
+  'parts-retried',
+  'parts-before-rounds-published',
+  'parts-before-rounds-refused',
+  'removed',
+  'removal-refused',
+  'removal-in-doubt',
+  'removal-given-up',
 ];
 
 test('the committed histories hold every shape', () => {
@@ -66,6 +75,27 @@ describe('the check bites', () => {
       '(() => Promise.resolve({ policyVersion: 1, holdIds: [] }))(',
     );
     const history = await historyOf('text-approved-published.json');
+    expect(await replayHistory(history, { bundlePath: planted })).toMatch(/nondeterminism/i);
+  });
+
+  test('when what follows a post ends without a word', async () => {
+    const planted = await plant(/\(0, *\w+\.endPartRound\)\(/, '(() => Promise.resolve())(');
+    const history = await historyOf('parts-retried.json');
+    expect(await replayHistory(history, { bundlePath: planted })).toMatch(/nondeterminism/i);
+  });
+
+  test('when rounds of parts end in old histories, too', async () => {
+    const planted = await plant(
+      /\(0, *\w+\.patched\)\("part-rounds"\)|\(0, *\w+\.patched\)\('part-rounds'\)/,
+      'true',
+    );
+    const history = await historyOf('parts-before-rounds-published.json');
+    expect(await replayHistory(history, { bundlePath: planted })).toMatch(/nondeterminism/i);
+  });
+
+  test('when a removal is not tried', async () => {
+    const planted = await plant(/\(0, *\w+\.removePublication\)\(/, '(() => Promise.resolve())(');
+    const history = await historyOf('removed.json');
     expect(await replayHistory(history, { bundlePath: planted })).toMatch(/nondeterminism/i);
   });
 
