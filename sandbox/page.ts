@@ -28,6 +28,7 @@ export function renderPage(page: Page): { headers: Record<string, string>; body:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 ${refreshSeconds === undefined ? '' : `<meta http-equiv="refresh" content="${refreshSeconds}">`}
+<link rel="icon" href="/icon.svg">
 <title>${escapeHtml(title)}</title>
 <style nonce="${nonce}">${css}</style>
 </head>
@@ -42,6 +43,10 @@ ${page.body}
   return { headers, body };
 }
 
+/** What a tab shows; without one, browsers ask for another in vain. */
+export const icon =
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="3" fill="#0a58ca"/><path d="M4 5h8M4 8h8M4 11h5" stroke="#fff" stroke-width="1.5" stroke-linecap="round"/></svg>';
+
 export function escapeHtml(text: string): string {
   return text
     .replace(/&/g, '&amp;')
@@ -52,38 +57,43 @@ export function escapeHtml(text: string): string {
 }
 
 const css = `
-:root { --ground: #f3f4f6; --card: #fff; --ink: #16191d; --quiet: #59616b; --line: #d7dbe0; --link: #0a58ca; }
+:root { --ground: #f3f4f6; --card: #fff; --ink: #16191d; --quiet: #59616b; --line: #d7dbe0; --link: #0a58ca; --gone: #a4262c; }
 @media (prefers-color-scheme: dark) {
-  :root { --ground: #14171a; --card: #1e2226; --ink: #e8eaed; --quiet: #a2abb5; --line: #363c43; --link: #8ab4f8; }
+  :root { --ground: #14171a; --card: #1e2226; --ink: #e8eaed; --quiet: #a2abb5; --line: #363c43; --link: #8ab4f8; --gone: #f1a2a6; }
 }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 44rem; padding: 1.5rem 1rem; background: var(--ground); color: var(--ink);
   font: 1rem/1.5 system-ui, sans-serif; }
 a { color: var(--link); }
+:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 h1 { margin: 0; font-size: 1.4rem; }
 h1 a { color: inherit; text-decoration: none; }
-h2 { margin: 0 0 .75rem; font-size: 1.05rem; }
+h2 { margin: 0 0 .75rem; font-size: 1.05rem; overflow-wrap: anywhere; }
 h3 { margin: .75rem 0 0; font-size: 1rem; overflow-wrap: anywhere; }
+header p { margin: .25rem 0 1rem; }
 nav { display: flex; flex-wrap: wrap; gap: .25rem 1rem; margin: 0 0 1rem; }
 nav [aria-current] { color: inherit; font-weight: 600; text-decoration: none; }
 .quiet, dl { color: var(--quiet); font-size: .875rem; }
 .empty { padding: 3rem 1rem; border: 1px dashed var(--line); border-radius: .5rem; text-align: center; color: var(--quiet); }
-article { margin: 0 0 1rem; padding: 1rem; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; }
-article.removed { opacity: .6; }
-.platform { padding: .1rem .45rem; border: 1px solid var(--line); border-radius: .25rem; font-size: .8rem; font-weight: 500; }
-.pictures { display: flex; gap: .5rem; overflow-x: auto; }
-.pictures img, .pictures video { max-width: 100%; max-height: 22rem; border-radius: .25rem; }
-.pictures img:not(:only-child) { max-height: 14rem; }
+body:has(.cards) { max-width: 86rem; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); gap: 1rem; align-items: start; }
+article { padding: 1rem; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; }
+article.removed .pictures { opacity: .45; }
+article.removed .copy, article.removed h3 { text-decoration: line-through; color: var(--quiet); }
+.badge { padding: .1rem .45rem; border: 1px solid var(--line); border-radius: .25rem; font-size: .8rem; font-weight: 500; }
+.badge.gone { border-color: currentColor; color: var(--gone); }
+.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(8rem, 100%), 1fr)); gap: .5rem; }
+.pictures img, .pictures video { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: .25rem; background: var(--ground); }
 .copy { margin: .75rem 0; white-space: pre-wrap; overflow-wrap: anywhere; }
-dl { margin: 0; }
+dl { margin: .75rem 0 0; padding: .75rem 0 0; border-top: 1px solid var(--line); }
 dl div { display: flex; gap: .75rem; }
-dt { flex: 0 0 5.5rem; }
+dt { flex: 0 0 5rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
 fieldset { margin: 0 0 1rem; padding: .75rem 1rem; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; }
 legend { padding: 0 .35rem; font-weight: 600; }
 fieldset ul { margin: 0; padding: 0; list-style: none; }
-fieldset label { display: block; padding: .3rem 0; overflow-wrap: anywhere; }
-small { color: var(--quiet); }
+fieldset label { display: flex; gap: .6rem; align-items: baseline; padding: .3rem 0; overflow-wrap: anywhere; }
+small { display: block; color: var(--quiet); }
 button { padding: .5rem 1.1rem; border: 1px solid var(--line); border-radius: .35rem; background: var(--card); color: inherit; font: inherit; cursor: pointer; }
 button[value="allow"] { border-color: var(--link); background: var(--link); color: var(--card); }
 `;

@@ -4,7 +4,7 @@
  * there.
  *
  *   node scripts/run.mjs test [jest arguments]
- *   node scripts/run.mjs bench | simulate | crash-matrix [arguments]
+ *   node scripts/run.mjs bench | simulate | crash-matrix | feed-picture [arguments]
  *   node scripts/run.mjs <gatepost command> [arguments]
  */
 import { spawn } from 'node:child_process';
@@ -24,6 +24,7 @@ const programs = {
   bench: 'bench/run.ts',
   simulate: 'test/simulation/run.ts',
   'crash-matrix': 'test/crash/run-matrix.ts',
+  'feed-picture': 'test/sandbox/draw-feed.ts',
 };
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));

@@ -58,6 +58,8 @@ export interface Connector {
   readonly defaultScopes: readonly string[];
   /** Without one of these nothing can be published. */
   readonly requiredScopes: readonly string[];
+  /** Without one of these nothing can be published for accounts of that kind (default none beside the others). */
+  readonly requiredScopesOfKind?: Readonly<Partial<Record<AccountKind, readonly string[]>>>;
   /** `S256` in base64url, `S256-hex` as TikTok wants it, `none` where the platform has no PKCE. */
   readonly pkce: 'S256' | 'S256-hex' | 'none';
   readonly renewal: Renewal;

@@ -68,8 +68,9 @@ export function createLinkedInConnector(options: AdapterOptions): Connector {
       ...['openid', 'profile', 'w_member_social'],
       ...['w_organization_social', 'r_organization_social', 'rw_organization_admin'],
     ],
-    // What members and organisations need differs; without these two nobody is known at all.
+    // Without these two nobody is known at all.
     requiredScopes: ['openid', 'profile'],
+    requiredScopesOfKind: { member: ['w_member_social'], organization: ['w_organization_social'] },
     ...{ pkce: 'none', renewal: 'refresh-token', keepsRefreshToken: true },
     authorizeUrl: ({ app, redirectUri, state, scopes }) =>
       `${oauth}/oauth/v2/authorization?${new URLSearchParams({

@@ -21,6 +21,7 @@ import {
 import { findPlatformApp, type PlatformAppRow } from '../../db/platform-apps.ts';
 import { forTenant, type TenantDatabase } from '../../db/tenant-database.ts';
 import { OutcomeError } from '../../domain/outcome.ts';
+import type { AccountKind } from '../../domain/post.ts';
 import type { ApiDependencies } from '../ports.ts';
 import { Problem } from '../problems.ts';
 import { connectorOf, connectWithinMs, hashOfSecret, openVerifier, randomToken } from './start-connection.ts';
@@ -176,7 +177,7 @@ export async function exchange(
     code_hash: hashOfSecret(completionCode),
     tokens: seal('tokens', keptTokens(tokens, now)),
     page_tokens: seal('page_tokens', pageTokensOf(found)),
-    accounts: found.map((account) => foundAccount(account, missingScopes(connector, tokens))),
+    accounts: found.map((account) => foundAccount(account, missingScopes(connector, tokens, account.kind))),
     expires_at: new Date(now.getTime() + connectWithinMs),
   });
   return { connection: (await findConnection(database, state.id))!, code: completionCode };
@@ -225,8 +226,15 @@ const pageTokensOf = (found: readonly ConnectableAccount[]): Record<string, stri
   );
 
 /** People may untick what they are asked for. */
-const missingScopes = ({ requiredScopes }: Connector, { scopes }: TokenSet): readonly string[] =>
-  scopes === null ? [] : requiredScopes.filter((scope) => !scopes.includes(scope));
+function missingScopes(
+  { requiredScopes, requiredScopesOfKind }: Connector,
+  { scopes }: TokenSet,
+  kind: AccountKind,
+): readonly string[] {
+  if (scopes === null) return [];
+  const required = [...requiredScopes, ...(requiredScopesOfKind?.[kind] ?? [])];
+  return required.filter((scope) => !scopes.includes(scope));
+}
 
 const foundAccount = (
   { kind, externalId, name, obstacle }: ConnectableAccount,

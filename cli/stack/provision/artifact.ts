@@ -19,7 +19,8 @@ export type ProvidedHow =
   | 'direct-download'
   | 'go-build'
   | 'maven'
-  | 'pip';
+  | 'pip'
+  | 'apt-get';
 
 export interface ProvideOptions {
   /** Where downloads and builds are kept between runs. */

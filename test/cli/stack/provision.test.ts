@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type ArtifactRequest, provideArtifact, type Way } from '../../../cli/stack/provision/artifact.ts';
+import { provideChromium } from '../../../cli/stack/provision/chromium.ts';
 import { findGo } from '../../../cli/stack/provision/go.ts';
 import { provisionAll } from '../../../cli/stack/provision/index.ts';
 import { provideTemporalCli } from '../../../cli/stack/provision/temporal-cli.ts';
@@ -142,6 +143,86 @@ describe('the Temporal CLI', () => {
     await expect(
       provideTemporalCli({ cacheDir: folder, report: () => undefined, env: { TEMPORAL_CLI: path } }),
     ).rejects.toMatchObject({ code: 'bad-setting', message: expect.stringContaining(path) });
+  });
+});
+
+describe('Chromium', () => {
+  const root = { userId: 0 };
+  let bin: string;
+  beforeEach(async () => {
+    bin = join(folder, 'bin');
+    await mkdir(bin);
+  });
+
+  const provide = (env: Environment, user = root) =>
+    provideChromium({ cacheDir: join(folder, 'cache'), report: (line) => lines.push(line), env }, user);
+
+  async function writeProgram(name: string, script: string): Promise<string> {
+    const path = join(bin, name);
+    await writeFile(path, `#!/bin/sh\n${script}\n`);
+    await chmod(path, 0o755);
+    return path;
+  }
+  const browser = 'echo "Chromium 150.0.1.2"';
+  /** Writes down how it is called, and brings the browser as Debian's package does. */
+  const aptGet = (more = '') =>
+    writeProgram(
+      'apt-get',
+      `echo "$DEBIAN_FRONTEND $*" >> ${folder}/apt.log; case "$*" in *install*) ${more}
+      printf '#!/bin/sh\\n${browser}\\n' > ${bin}/chromium; /bin/chmod 755 ${bin}/chromium;; esac`,
+    );
+
+  test('is what CHROMIUM names, if that is one', async () => {
+    const path = await writeProgram('my-browser', browser);
+    expect(await provide({ CHROMIUM: path })).toEqual({ executablePath: path, how: 'environment' });
+    const other = await writeProgram('snap', 'echo "install the snap first"');
+    await expect(provide({ CHROMIUM: other })).rejects.toMatchObject({
+      code: 'bad-setting',
+      message: `CHROMIUM=${other}: it does not say that it is Chromium`,
+    });
+  });
+
+  test('is taken from the PATH under any of its names, but no other program of that name', async () => {
+    await writeProgram('chromium-browser', 'echo "install the snap first"');
+    const path = await writeProgram('google-chrome', 'echo "Google Chrome 150.0.1.2"');
+    expect(await provide({ PATH: bin })).toEqual({ executablePath: path, how: 'path' });
+    expect(lines).toEqual([
+      `Chromium: ${join(bin, 'chromium-browser')} is not used: it does not say that it is Chromium`,
+    ]);
+  });
+
+  test('is installed once by apt-get, also when two ask at the same time', async () => {
+    await aptGet();
+    const both = await Promise.all([provide({ PATH: bin }), provide({ PATH: bin })]);
+    expect(both.map(({ executablePath }) => executablePath)).toEqual([
+      join(bin, 'chromium'),
+      join(bin, 'chromium'),
+    ]);
+    expect((await readFile(join(folder, 'apt.log'), 'utf8')).split('\n')).toEqual([
+      'noninteractive update -o DPkg::Lock::Timeout=120 --quiet',
+      'noninteractive install -o DPkg::Lock::Timeout=120 --quiet --yes --no-install-recommends chromium',
+      '',
+    ]);
+  });
+
+  test.each([
+    ['we are not root', { userId: 1000 }, 'true'],
+    ['apt-get install ended with exit code 100', root, 'echo "no such package" >&2; exit 100'],
+    ['it installed no chromium on the PATH', root, 'exit 0'],
+  ])('says what to install where it cannot be: %s', async (reason, user, failure) => {
+    await aptGet(`${failure};`);
+    const message = await provide({ PATH: bin }, user).catch((error: Error) => error.message);
+    expect(message).toContain('Chromium could be had in no way:\n  apt-get: ');
+    expect(message).toContain(reason);
+    expect(message).toContain('by hand it is `apt-get install chromium`');
+    expect(message).toContain('or put `chromium` or `google-chrome` on the PATH, or set CHROMIUM');
+  });
+
+  test('says so where there is no apt-get', async () => {
+    await expect(provide({ PATH: bin })).rejects.toMatchObject({
+      code: 'provision-failed',
+      message: expect.stringContaining('apt-get: there is no apt-get'),
+    });
   });
 });
 
