@@ -63,7 +63,13 @@ const mediaRule = z
   })
   .openapi('MediaRule');
 
-const option = { description: z.string(), isRequired: z.boolean().optional() };
+const option = {
+  description: z.string(),
+  isRequired: z.boolean().optional(),
+  isListed: z.boolean().optional().openapi({
+    description: 'What it may hold is listed by `GET /profiles/{profileId}/options/{option}`',
+  }),
+};
 const optionRule = z
   .discriminatedUnion('kind', [
     z.object({

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Connector } from '../../adapters/platforms/connector.ts';
-import { RegistryError } from '../../adapters/platforms/registry.ts';
+import { type PlatformMode, RegistryError } from '../../adapters/platforms/registry.ts';
 import { insertOauthState } from '../../db/oauth-states.ts';
 import { findPlatformApp, type PlatformAppRow } from '../../db/platform-apps.ts';
 import { systemDatabase } from '../../db/pool.ts';
@@ -54,16 +54,21 @@ export const randomToken = (): string => randomBytes(32).toString('base64url');
 
 export const hashOfSecret = (secret: string): Buffer => createHash('sha256').update(secret).digest();
 
+export async function modeOf(pool: ApiDependencies['pool'], tenantId: string): Promise<PlatformMode> {
+  const tenant = await findTenant(systemDatabase(pool), tenantId);
+  if (!tenant) throw notFound('tenant');
+  return tenant.mode;
+}
+
 /** The connector of a platform in the tenant's mode. Throws `connecting-unsupported` where there is none. */
 export async function connectorOf(
   { pool, connectors }: Pick<ApiDependencies, 'pool' | 'connectors'>,
   tenantId: string,
   platform: Platform,
 ): Promise<Connector> {
-  const tenant = await findTenant(systemDatabase(pool), tenantId);
-  if (!tenant) throw notFound('tenant');
+  const mode = await modeOf(pool, tenantId);
   try {
-    return connectors.connectorFor({ platform, mode: tenant.mode });
+    return connectors.connectorFor({ platform, mode });
   } catch (error) {
     if (error instanceof RegistryError) throw new Problem('connecting-unsupported', error.message);
     throw error;

@@ -81,6 +81,8 @@ export type OptionRule = {
   /** For the documentation and the interface: what it does, with its default. */
   readonly description: string;
   readonly isRequired?: boolean;
+  /** What it may hold is the account's own, and can be listed for each profile. */
+  readonly isListed?: boolean;
 } & (
   | { readonly kind: 'text'; readonly maxLength: number; readonly pattern?: string }
   | { readonly kind: 'choice'; readonly values: readonly string[] }
