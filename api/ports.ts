@@ -4,10 +4,9 @@ import type { GuardedFetchOptions } from '../adapters/http/guarded-fetch.ts';
 import type { FileTokens } from '../adapters/media/file-tokens.ts';
 import type { ProbeBytes, UploadStorage } from '../adapters/media/take-upload.ts';
 import type { Connector } from '../adapters/platforms/connector.ts';
-import type { PlatformMode, Registry } from '../adapters/platforms/registry.ts';
+import type { ConnectorKey, Registry } from '../adapters/platforms/registry.ts';
 import type { PayloadCodecOptions } from '../adapters/secrets/payload-codec.ts';
 import type { LargestFiles } from '../domain/media-limits.ts';
-import type { Platform } from '../domain/post.ts';
 import type { AuthConfig } from './auth.ts';
 import type { PostRuns } from './post-runs.ts';
 
@@ -36,7 +35,7 @@ export interface SealContext {
 
 /** How accounts are connected at a platform; throws a `RegistryError` where they are not. */
 export interface Connectors {
-  connectorFor(key: { readonly platform: Platform; readonly mode: PlatformMode }): Connector;
+  connectorFor(key: ConnectorKey): Connector;
 }
 
 /** What platforms can do for a kind of account; throws a `RegistryError` where there is none. */

@@ -107,6 +107,9 @@ export const platformSchema = z
       .record(z.string(), z.object({ pattern: z.string(), example: z.string() }))
       .readonly()
       .openapi({ description: "What the platform's id of an account looks like, by its kind" }),
+    logins: z.array(z.string()).readonly().optional().openapi({
+      description: 'Ways to connect besides the usual one, for `login` of a platform app',
+    }),
     types: z.object(
       Object.fromEntries(postTypes.map((type) => [type, typeRule])) as Record<
         (typeof postTypes)[number],

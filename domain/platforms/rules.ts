@@ -137,6 +137,8 @@ export interface PlatformRules<Kind extends string = string> {
   readonly accountIds: Readonly<
     Partial<Record<Kind, { readonly pattern: string; readonly example: string }>>
   >;
+  /** Ways to connect accounts besides the usual one, by name; an app of the tenant is for one of them. */
+  readonly logins?: readonly string[];
   readonly types: Readonly<Record<PostType, PostRule>>;
   readonly rates: PlatformRates;
   /**
