@@ -54,7 +54,7 @@ export function connectorOf(
 ): Connector | null {
   if (app === null) return null;
   try {
-    return registry.connectorFor({ platform: grant.platform, mode });
+    return registry.connectorFor({ platform: grant.platform, mode, login: app.login });
   } catch (error) {
     if (error instanceof RegistryError && error.code === 'no-connector') return null;
     throw error;

@@ -138,7 +138,9 @@ async function giveConnectionBack(
     findTenant(systemDatabase(pool), tenantId),
   ]);
   if (!app || !tenant) return;
-  const { revoke } = registry.connectorFor({ platform: connection.platform, mode: tenant.mode });
+  const { revoke } = registry.connectorFor({
+    ...{ platform: connection.platform, mode: tenant.mode, login: app.login },
+  });
   if (!revoke) return;
   const cell = { tenantId, table: 'connections', column: 'tokens', rowId: connection.id };
   const { accessToken, refreshToken } = JSON.parse(envelopes.open(connection.tokens!, cell)) as {

@@ -44,6 +44,7 @@ export const permissions = {
   connectProfile: admins,
   listProfiles: everyone,
   getProfile: everyone,
+  listOptionValues: everyone,
   putProfilePolicy: admins,
 
   placeHold: admins,

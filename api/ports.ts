@@ -4,10 +4,9 @@ import type { GuardedFetchOptions } from '../adapters/http/guarded-fetch.ts';
 import type { FileTokens } from '../adapters/media/file-tokens.ts';
 import type { ProbeBytes, UploadStorage } from '../adapters/media/take-upload.ts';
 import type { Connector } from '../adapters/platforms/connector.ts';
-import type { PlatformMode } from '../adapters/platforms/registry.ts';
+import type { ConnectorKey, Registry } from '../adapters/platforms/registry.ts';
 import type { PayloadCodecOptions } from '../adapters/secrets/payload-codec.ts';
 import type { LargestFiles } from '../domain/media-limits.ts';
-import type { Platform } from '../domain/post.ts';
 import type { AuthConfig } from './auth.ts';
 import type { PostRuns } from './post-runs.ts';
 
@@ -36,8 +35,11 @@ export interface SealContext {
 
 /** How accounts are connected at a platform; throws a `RegistryError` where they are not. */
 export interface Connectors {
-  connectorFor(key: { readonly platform: Platform; readonly mode: PlatformMode }): Connector;
+  connectorFor(key: ConnectorKey): Connector;
 }
+
+/** What platforms can do for a kind of account; throws a `RegistryError` where there is none. */
+export type Adapters = Pick<Registry, 'adapterFor'>;
 
 export interface ApiSettings {
   /** Where browsers reach the interface: callbacks are below it. Without a slash at the end. */
@@ -69,6 +71,8 @@ export interface ApiDependencies {
   readonly probe: ProbeBytes;
   readonly envelopes: Sealing;
   readonly connectors: Connectors;
+  /** To list what an account has, e.g. its boards; left out, nothing is listed. */
+  readonly adapters?: Adapters;
   readonly auth: AuthConfig;
   readonly clock: { now(): Date };
   readonly logger: Logger;

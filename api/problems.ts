@@ -75,6 +75,7 @@ const kinds = {
   'platform-app-in-use': kind(409, 'Accounts are connected through the app'),
   'redirect-uri-taken': kind(409, 'Another app has this redirect URI'),
   'subject-taken': kind(409, 'There is another member with this subject'),
+  'needs-reconnect': kind(409, 'The account must be connected again'),
   'if-match-failed': kind(412, 'The resource has changed since it was read'),
   'body-too-large': kind(413, 'The body is too large'),
   'unsupported-media-type': kind(415, 'The body must be JSON in UTF-8'),

@@ -76,6 +76,7 @@ export const viewProfile = (row: ProfileRow): z.infer<typeof profileSchema> => (
 export const viewPlatformApp = (row: PlatformAppRow): z.infer<typeof platformAppSchema> => ({
   id: row.id,
   platform: row.platform,
+  login: row.login,
   name: row.name,
   clientId: row.client_id,
   scopes: row.scopes,

@@ -245,7 +245,7 @@ export async function findGrantForCall(
   const app = grant.app_id
     ? await database
         .selectFrom('platform_apps')
-        .select(['id', 'client_id', 'client_secret'])
+        .select(['id', 'client_id', 'client_secret', 'login'])
         .where('id', '=', grant.app_id)
         .executeTakeFirst()
     : undefined;
@@ -256,6 +256,8 @@ export interface AppForCall {
   readonly id: string;
   readonly client_id: string;
   readonly client_secret: Buffer;
+  /** Which of the platform's ways to connect the app is for; `null` for the usual one. */
+  readonly login: string | null;
 }
 
 const first: TenantRowId = {

@@ -4,7 +4,7 @@ import type { TenantExecutor, TenantTransaction } from './tenant-database.ts';
 
 export type PlatformAppRow = Selectable<PlatformAppsTable>;
 type Own = Pick<PlatformAppRow, 'name' | 'client_id' | 'scopes' | 'redirect_uri' | 'return_urls'>;
-export type NewPlatformApp = Own & Pick<PlatformAppRow, 'id' | 'platform' | 'client_secret'>;
+export type NewPlatformApp = Own & Pick<PlatformAppRow, 'id' | 'platform' | 'login' | 'client_secret'>;
 export type PlatformAppChange = Own & Partial<Pick<PlatformAppRow, 'client_secret'>>;
 
 /** Creates an app; the same id again changes nothing. A redirect URI that another app has is an error of PostgreSQL's (23505). */

@@ -68,6 +68,7 @@ export interface PlatformAppsTable {
   tenant_id: TenantId;
   id: string;
   platform: Platform;
+  login: string | null;
   name: string;
   client_id: string;
   client_secret: Buffer;

@@ -1,5 +1,7 @@
 /** How a platform does OAuth 2.0: data alone, the authorization server below is made of it. */
 export interface SandboxOAuth {
+  /** The kinds of account that people may choose (default: all). */
+  kinds?: readonly string[];
   /** Where a browser is sent, below the platform's own path. */
   authorizePath: string;
   /** Where codes and tokens become tokens. One that is asked by GET has everything in its query. */

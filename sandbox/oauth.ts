@@ -1,5 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import type { IssuedToken } from './accounts.ts';
+import type { Account, IssuedToken } from './accounts.ts';
 import { renderConsent, renderNoClient } from './consent-page.ts';
 import type { SandboxContext } from './context.ts';
 import type { Grant, SandboxOAuth, TokenEndpoint } from './oauth-definition.ts';
@@ -43,8 +43,9 @@ export function createOAuth(
   context: SandboxContext,
   platform: Platform,
   oauth: SandboxOAuth,
+  login?: string,
 ): { operations: Operation[]; clear(): void } {
-  const consents = context.shelf<Consent>(`${platform}-consent`);
+  const consents = context.shelf<Consent>([platform, login, 'consent'].filter(Boolean).join('-'));
   const nowMs = () => context.now().getTime();
   const fail = (code: string, description: string, grant?: Grant): Refusal => {
     const { status, body } = oauth.errorBody(code, description, grant);
@@ -93,7 +94,9 @@ export function createOAuth(
     subject: () => undefined,
     handle(call) {
       const { clientId, scopes } = readRequest(call.query);
-      const accounts = context.accounts.list().filter((account) => account.platform === platform);
+      const isOffered = (account: Account) =>
+        account.platform === platform && (oauth.kinds?.includes(account.kind) ?? true);
+      const accounts = context.accounts.list().filter(isOffered);
       const page = renderConsent({ platform, clientId, scopes, accounts, action: `?${call.rawQuery}` });
       return { status: 200, ...page };
     },

@@ -16,6 +16,8 @@ export interface SandboxPlatform {
   processing: Readonly<Partial<Record<FaultKind, readonly string[]>>>;
   /** How accounts are connected; left out, tokens are registered by hand. */
   oauth?: SandboxOAuth;
+  /** Further ways, by name. */
+  logins?: Readonly<Record<string, SandboxOAuth>>;
   /** What the platform's clients show as a post's address. */
   permalinkOf(post: LedgerPost, publicUrl: string): string;
   create(context: SandboxContext): RunningPlatform;

@@ -13,7 +13,7 @@ import { openJournal } from './journal.ts';
 import { openLedger } from './ledger.ts';
 import { openMedia } from './media.ts';
 import { createOAuth } from './oauth.ts';
-import type { RunningPlatform } from './platform.ts';
+import type { RunningPlatform, SandboxPlatform } from './platform.ts';
 import { type Platform, platforms, sandboxPlatforms } from './platforms/index.ts';
 import { mountPlatform, mountStreamed } from './protocol.ts';
 import { createRequestLog } from './requests.ts';
@@ -117,17 +117,19 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
 
 /** A platform with the authorization server that it describes. */
 function runPlatform(context: SandboxContext, platform: Platform): RunningPlatform {
-  const { create, oauth } = sandboxPlatforms[platform];
+  const { create, oauth, logins = {} }: SandboxPlatform = sandboxPlatforms[platform];
   const running = create(context);
-  if (!oauth) return running;
-  const { operations, clear } = createOAuth(context, platform, oauth);
+  const servers = [
+    ...(oauth ? [createOAuth(context, platform, oauth)] : []),
+    ...Object.entries(logins).map(([name, login]) => createOAuth(context, platform, login, name)),
+  ];
   return {
     ...running,
     // Before the platform's own, whose paths may have a place for anything.
-    operations: [...operations, ...running.operations],
+    operations: [...servers.flatMap(({ operations }) => operations), ...running.operations],
     clear() {
       running.clear();
-      clear();
+      for (const server of servers) server.clear();
     },
   };
 }

@@ -19,6 +19,7 @@ const settingsSchema = z.strictObject({
   listDelayMs: milliseconds,
   uploadsAreLockedToPrivate: z.boolean(),
   verifiedAddresses: z.array(z.string()),
+  boards: z.array(z.strictObject({ id: z.string().regex(/^\d+$/), name: z.string() })),
   subreddits: z.record(
     z.string(),
     z.strictObject({
@@ -73,6 +74,11 @@ const defaultSettings: Readonly<Settings> = Object.freeze({
   uploadsAreLockedToPrivate: false,
   /** TikTok: what the addresses of pictures begin with that the application has verified; none: every address is. */
   verifiedAddresses: [],
+  /** Pinterest: what every account lists; a board that is not listed is there all the same. */
+  boards: [
+    { id: '987654321', name: 'Ideas' },
+    { id: '549755885175', name: 'Recipes' },
+  ],
   /** Reddit: what subreddits say of themselves and require, by name; any other is there and takes everything. */
   subreddits: {},
 });

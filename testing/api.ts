@@ -39,16 +39,18 @@ const tokenExpiresAt = new Date('2200-01-01T00:00:00Z');
 export async function serveApi(environment: Environment, armLeadMs: number): Promise<ServedApi> {
   const { time, stops, apiPool, storage, envelopes, temporal, sandbox, fileTokens } = environment;
   const secret = randomBytes(32).toString('base64url');
+  const registry = createRegistry({
+    live: liveEndpoints,
+    sandbox: sandboxEndpoints(sandbox.url),
+    fetch: createPlatformFetch(),
+    now: time.now,
+  });
   const api = createApi({
     pool: apiPool,
     postRuns: createPostRuns(temporal.client),
     ...{ storage, envelopes, fileTokens },
-    connectors: createRegistry({
-      live: liveEndpoints,
-      sandbox: sandboxEndpoints(sandbox.url),
-      fetch: createPlatformFetch(),
-      now: time.now,
-    }),
+    connectors: registry,
+    adapters: registry,
     probe: probeBytes,
     auth: {
       mode: 'members',

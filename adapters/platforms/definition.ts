@@ -49,7 +49,15 @@ export interface PlatformDefinition {
   readonly create: (options: AdapterOptions) => Readonly<Partial<Record<AccountKind, PlatformAdapter>>>;
   /** How accounts are connected; a platform without it takes tokens that a team brings. */
   readonly connect?: (options: AdapterOptions) => Connector;
+  /** Further ways to connect, by the names of the rules' `logins`; each with platform apps of its own. */
+  readonly logins?: Readonly<Record<string, (options: AdapterOptions) => Connector>>;
 }
+
+/** The same platform with some of its hosts alone: what is built on it sends no token to any other. */
+export const reaching = (options: AdapterOptions, ...names: readonly string[]): AdapterOptions => ({
+  ...options,
+  hosts: Object.fromEntries(names.map((name) => [name, hostOf(options, name)])),
+});
 
 /** A host by its name, without a slash at the end. */
 export function hostOf({ hosts }: PlatformAddresses, name: string): string {

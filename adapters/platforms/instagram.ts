@@ -1,6 +1,7 @@
 import { isVideoType } from '../../domain/media-limits.ts';
 import { OutcomeError } from '../../domain/outcome.ts';
 import type { OptionValue, TargetOptions } from '../../domain/platform-rules.ts';
+import type { AccountKind } from '../../domain/post.ts';
 import type { ConnectableAccount, Connector } from './connector.ts';
 import {
   type ContainerStatus,
@@ -16,7 +17,13 @@ import {
   requireContainerId,
   sinceOf,
 } from './containers.ts';
-import { type AdapterOptions, hostOf, type PlatformDefinition, type Timings } from './definition.ts';
+import {
+  type AdapterOptions,
+  hostOf,
+  type PlatformDefinition,
+  reaching,
+  type Timings,
+} from './definition.ts';
 import { createFacebookLogin, type FacebookPage, pageObstacle } from './facebook-login.ts';
 import {
   createGraph,
@@ -29,6 +36,7 @@ import {
   waitUntilReady,
 } from './graph.ts';
 import { isObject, path } from './http.ts';
+import { connectWithInstagram } from './instagram-login.ts';
 import type {
   Account,
   CallContext,
@@ -56,16 +64,19 @@ export const instagram: PlatformDefinition = {
       graph: 'https://graph.facebook.com',
       oauth: 'https://www.facebook.com',
       upload: 'https://rupload.facebook.com',
+      // For accounts connected through Instagram Login; the nodes have the same shapes.
+      instagram: 'https://graph.instagram.com',
+      login: 'https://www.instagram.com',
+      token: 'https://api.instagram.com',
     },
     version: 'v26.0',
     uploadOrigins: [],
     permalinkBaseUrl: 'https://www.instagram.com',
   },
-  // For accounts connected through Instagram Login; the nodes have the same shapes.
-  otherLiveOrigins: ['https://graph.instagram.com'],
   versionPattern: /^v\d+\.\d+$/,
   create: createInstagram,
   connect: connectInstagram,
+  logins: { instagram: (options) => connectWithInstagram(options, setup) },
 };
 
 // Limits
@@ -93,30 +104,38 @@ const listedComments = 50;
 // Methods
 
 /**
- * One adapter for professional (business or creator) accounts; consumer accounts cannot be published to. Videos of more than
- * `uploadFromBytes` are uploaded, which needs an account connected through Facebook Login.
+ * Professional (business or creator) accounts; consumer accounts cannot be published to. `business` are those connected through
+ * Facebook Login, whose videos of more than `uploadFromBytes` are uploaded; `professional` those through Instagram Login, which
+ * has no uploads. The tokens of each go to its own hosts alone.
  */
 export function createInstagram(options: AdapterOptions, uploadFromBytes = resumableFromBytes) {
-  const graph = openGraph(options);
   const uploadBaseUrl = `${hostOf(options, 'upload')}/ig-api-upload/${options.version}`;
+  const own = createGraph(reaching(options, 'instagram'), { ...setup, host: 'instagram' });
   return {
-    business: {
-      publisher: createPublisher(graph),
-      preparer: createPreparer(graph, { uploadBaseUrl, uploadFromBytes }),
-      finder: createFinder(graph),
-      replier: createReplier(graph),
-      quotaReader: createQuotaReader(graph),
-    },
+    business: createAdapter(openGraph(options), 'business', { uploadBaseUrl, uploadFromBytes }),
+    professional: createAdapter(own, 'professional', {
+      ...{ uploadBaseUrl, uploadFromBytes: Number.POSITIVE_INFINITY },
+    }),
   };
 }
 
-const openGraph = (options: AdapterOptions): Graph =>
-  createGraph(options, { name: 'Instagram', host: 'graph', defaults, mapError });
+const setup = { name: 'Instagram', defaults, mapError };
 
-function createPublisher(graph: Graph): Publisher {
+const openGraph = (options: AdapterOptions): Graph =>
+  createGraph(reaching(options, 'graph', 'upload'), { ...setup, host: 'graph' });
+
+const createAdapter = (graph: Graph, kind: AccountKind, upload: UploadSettings) => ({
+  publisher: createPublisher(graph, kind),
+  preparer: createPreparer(graph, upload),
+  finder: createFinder(graph),
+  replier: createReplier(graph),
+  quotaReader: createQuotaReader(graph),
+});
+
+function createPublisher(graph: Graph, kind: AccountKind): Publisher {
   return {
     platform: 'instagram',
-    kinds: ['business'],
+    kinds: [kind],
     commitTimeoutMs: graph.timings.commitTimeoutMs,
     commit: async (account, _content, handle, context) => {
       const containerId = requireContainerId(handle, graph.name);

@@ -7,6 +7,8 @@ import { bringVideo } from './pinterest-video.ts';
 import type {
   Account,
   CallContext,
+  Choice,
+  ChoiceLister,
   CommitContext,
   Finder,
   FindQuery,
@@ -76,6 +78,7 @@ export function createPinterest(options: AdapterOptions) {
       preparer: createPreparer(api),
       finder: createFinder(api),
       remover: createRemover(api),
+      choiceListers: { boardId: createBoardLister(api) },
     },
   };
 }
@@ -208,7 +211,34 @@ function createRemover(api: Pinterest): Remover {
   };
 }
 
+// Boards that others share with the account are among them.
+// https://github.com/pinterest/api-description, v5/openapi.yaml, /boards (read 2026-11-21)
+const createBoardLister = (api: Pinterest): ChoiceLister => ({
+  listChoices: async (account, { after, limit }, context) => {
+    const what = 'Pinterest list of boards';
+    const query = new URLSearchParams({
+      page_size: String(limit),
+      ...(after !== null && { bookmark: after }),
+    });
+    const path = `/boards?${query}`;
+    const { items, bookmark } = await callPinterest(api, account.accessToken, context, { path, what });
+    if (!Array.isArray(items))
+      throw new OutcomeError('unexpected-response', `${what}: no items in the answer`);
+    return {
+      choices: items.map((board) => mapBoard(board, what)),
+      next: typeof bookmark === 'string' && bookmark !== '' ? bookmark : null,
+    };
+  },
+});
+
 // Pure mappers
+
+function mapBoard(board: unknown, what: string): Choice {
+  const { id, name } = isObject(board) ? board : {};
+  if (typeof id !== 'string' || id === '')
+    throw new OutcomeError('unexpected-response', `${what}: a board has no id`);
+  return { value: id, label: typeof name === 'string' && name !== '' ? name : id };
+}
 
 function assertPin(content: PublicContent): void {
   assertSupported('pinterest', content);

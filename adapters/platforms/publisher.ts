@@ -211,6 +211,27 @@ export interface QuotaReader {
   readonly readQuota: (account: Account, context: CallContext) => Promise<Quota>;
 }
 
+/** One value that an option may hold, with what a person calls it. */
+export interface Choice {
+  readonly value: string;
+  readonly label: string;
+}
+
+/** A page of what an account has; `next` begins the page after, `null` at the end. */
+export interface ChoicePage {
+  readonly choices: readonly Choice[];
+  readonly next: string | null;
+}
+
+/** Optional capability: what an option may hold for an account, as the platform says it now. Only reads. */
+export interface ChoiceLister {
+  readonly listChoices: (
+    account: Account,
+    page: { readonly after: string | null; readonly limit: number },
+    context: CallContext,
+  ) => Promise<ChoicePage>;
+}
+
 /** What a platform can do for one kind of account. */
 export interface PlatformAdapter {
   readonly publisher: Publisher;
@@ -220,4 +241,6 @@ export interface PlatformAdapter {
   readonly remover?: Remover;
   readonly amender?: Amender;
   readonly quotaReader?: QuotaReader;
+  /** By the name of the option; those of the rules that say `isListed`. */
+  readonly choiceListers?: Readonly<Record<string, ChoiceLister>>;
 }

@@ -66,12 +66,20 @@ export interface AdapterKey {
   readonly mode: PlatformMode;
 }
 
+export interface ConnectorKey extends Omit<AdapterKey, 'kind'> {
+  /** One of the platform's further ways to connect; `null` for its usual one. */
+  readonly login: string | null;
+}
+
 /** Its functions throw `RegistryError`: `no-sandbox` for a sandbox tenant where none is configured, else as they say. */
 export interface Registry {
   /** Throws `unknown-account` for a kind that the platform does not have. */
   readonly adapterFor: (key: AdapterKey) => PlatformAdapter;
-  /** Throws `no-connector` for a platform whose accounts are connected by tokens that a team brings. */
-  readonly connectorFor: (key: Omit<AdapterKey, 'kind'>) => Connector;
+  /**
+   * Throws `no-connector` for a platform whose accounts are connected by tokens that a team brings, or that has no such
+   * `login`.
+   */
+  readonly connectorFor: (key: ConnectorKey) => Connector;
 }
 
 export class RegistryError extends Error {
@@ -109,6 +117,7 @@ export function capabilitiesOf(platform: Platform, kind: AccountKind): Capabilit
 interface PlatformSet {
   readonly kinds: ReturnType<PlatformDefinition['create']>;
   readonly connector: Connector | undefined;
+  readonly logins: Readonly<Record<string, Connector>>;
 }
 type Sets = Readonly<Record<Platform, PlatformSet>>;
 
@@ -137,9 +146,11 @@ export function createRegistry(options: RegistryOptions): Registry {
       throw new RegistryError('unknown-account', message);
     },
     connectorFor: (key) => {
-      const { connector } = setFor(key);
-      if (connector) return connector;
-      throw new RegistryError('no-connector', `Accounts of ${key.platform} are not connected by OAuth`);
+      const { connector, logins } = setFor(key);
+      if (key.login !== null && Object.hasOwn(logins, key.login)) return logins[key.login]!;
+      if (key.login === null && connector) return connector;
+      const how = key.login === null ? 'by OAuth' : `by the login ${key.login}`;
+      throw new RegistryError('no-connector', `Accounts of ${key.platform} are not connected ${how}`);
     },
   };
 }
@@ -149,9 +160,13 @@ function createSets(
   shared: { fetch: Fetch; now?: (() => Date) | undefined; timings?: Partial<Timings> | undefined },
 ): Sets {
   const sets = platforms.map((platform) => {
-    const { create, connect } = definitions[platform];
+    const { create, connect, logins = {} } = definitions[platform];
     const options = { ...endpoints[platform], ...shared };
-    return [platform, { kinds: create(options), connector: connect?.(options) }];
+    const further = Object.entries(logins).map(([name, login]) => [name, login(options)]);
+    return [
+      platform,
+      { kinds: create(options), connector: connect?.(options), logins: Object.fromEntries(further) },
+    ];
   });
   return Object.fromEntries(sets) as Sets;
 }

@@ -1,7 +1,7 @@
 import { isVideoType } from '../../domain/media-limits.ts';
 import { OutcomeError } from '../../domain/outcome.ts';
 import type { TargetOptions } from '../../domain/platform-rules.ts';
-import type { Connector, TokenSet } from './connector.ts';
+import type { Connector } from './connector.ts';
 import {
   type ContainerStatus,
   containerIdOf,
@@ -24,10 +24,10 @@ import {
   type GraphError,
   idOf,
   readReceipt,
-  requestingTokens,
   waitUntilReady,
 } from './graph.ts';
 import { path } from './http.ts';
+import { createMetaLogin } from './meta-login.ts';
 import type {
   Account,
   CallContext,
@@ -311,83 +311,16 @@ function createQuotaReader(graph: Graph): QuotaReader {
 
 // Connecting
 
-/**
- * Threads has an application id and secret of its own, no refresh tokens, no PKCE and no way to give a token back. A code
- * becomes a token of an hour, that one a token of 60 days, which can be renewed from its second day on while it lives.
- */
+/** Threads has an application id and secret of its own. */
 // https://developers.facebook.com/docs/threads/get-started/long-lived-tokens (read 2026-11-21)
 function connectThreads(options: AdapterOptions): Connector {
   const graph = openGraph(options);
-  // Tokens are given outside the versioned paths.
   const tokens = openGraph({ ...options, version: '' });
-  const lengthen = async (
-    what: string,
-    tokenPath: string,
-    parameters: Readonly<Record<string, string>>,
-    context: CallContext,
-  ): Promise<TokenSet> => {
-    const { grant_type, ...secrets } = parameters;
-    const body = await requestingTokens(
-      tokens.get(null, context, {
-        ...{ path: tokenPath, query: new URLSearchParams(parameters).toString(), what },
-        secrets: Object.values(secrets),
-      }),
-    );
-    return parseTokens(body, what, graph.now());
-  };
-  return {
-    defaultScopes: [
-      'threads_basic',
-      'threads_content_publish',
-      'threads_manage_replies',
-      'threads_read_replies',
-      'threads_delete',
-    ],
-    requiredScopes: ['threads_basic', 'threads_content_publish'],
-    ...{ pkce: 'none', renewal: 'access-token' },
-    authorizeUrl: ({ app, redirectUri, state, scopes }) =>
-      `${hostOf(options, 'oauth')}/oauth/authorize?${new URLSearchParams({
-        client_id: app.clientId,
-        redirect_uri: redirectUri,
-        scope: scopes.join(','),
-        response_type: 'code',
-        state,
-      })}`,
-    exchange: async ({ app, code: given, redirectUri }, context) => {
-      const what = 'Threads exchange of a code';
-      // Browsers bring `#_` along behind the code.
-      const code = given.replace(/#_$/, '');
-      const body = await requestingTokens(
-        tokens.post(null, context, {
-          ...{ path: '/oauth/access_token', what, secrets: [app.clientSecret, code] },
-          form: {
-            client_id: app.clientId,
-            client_secret: app.clientSecret,
-            grant_type: 'authorization_code',
-            redirect_uri: redirectUri,
-            code,
-          },
-        }),
-      );
-      const { accessToken } = parseTokens(body, what, graph.now());
-      return lengthen(
-        'Threads exchange for a long-lived token',
-        '/access_token',
-        {
-          grant_type: 'th_exchange_token',
-          client_secret: app.clientSecret,
-          access_token: accessToken,
-        },
-        context,
-      );
-    },
-    refresh: (_app, { accessToken }, context) =>
-      lengthen(
-        'Threads renewal of a token',
-        '/refresh_access_token',
-        { grant_type: 'th_refresh_token', access_token: accessToken },
-        context,
-      ),
+  const requiredScopes = ['threads_basic', 'threads_content_publish'];
+  return createMetaLogin({
+    ...{ name: 'Threads', prefix: 'th', authorizeHost: hostOf(options, 'oauth'), codes: tokens, tokens },
+    defaultScopes: [...requiredScopes, 'threads_manage_replies', 'threads_read_replies', 'threads_delete'],
+    requiredScopes,
     listAccounts: async (accessToken, context) => {
       const what = 'Threads profile';
       const body = await graph.get(accessToken, context, {
@@ -397,20 +330,10 @@ function connectThreads(options: AdapterOptions): Connector {
       const name = typeof body.username === 'string' ? body.username : externalId;
       return [{ kind: 'user', externalId, name, accessToken: null, obstacle: null }];
     },
-  };
+  });
 }
 
 // Pure mappers
-
-/** What was granted is not said. */
-function parseTokens(body: GraphBody, what: string, now: Date): TokenSet {
-  const { access_token: accessToken, expires_in: seconds } = body;
-  if (typeof accessToken !== 'string' || accessToken === '') {
-    throw new OutcomeError('unexpected-response', `${what}: no access token in the answer`);
-  }
-  const expiresAt = typeof seconds === 'number' ? new Date(now.getTime() + seconds * 1_000) : null;
-  return { accessToken, refreshToken: null, expiresAt, refreshExpiresAt: null, scopes: null };
-}
 
 const optionFields: Readonly<Record<string, string>> = {
   replyControl: 'reply_control',

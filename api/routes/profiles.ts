@@ -1,15 +1,21 @@
 import { findProfile, listProfiles } from '../../db/profiles.ts';
-import { decodeCursor, pageOf, positionById } from '../cursor.ts';
+import { decodeCursor, encodeCursor, pageOf, positionById } from '../cursor.ts';
 import { etagOf } from '../etag.ts';
 import { notFound } from '../problems.ts';
 import { type Route, tenantRoute } from '../route.ts';
 import { id, pageQuery, pageSchema } from '../schemas/common.ts';
-import { newProfileSchema, profileSchema } from '../schemas/profiles.ts';
+import { choicePageSchema, newProfileSchema, profileSchema } from '../schemas/profiles.ts';
 import { connectProfile } from '../services/connect-profile.ts';
+import { listChoices } from '../services/list-choices.ts';
 import { viewProfile } from '../views.ts';
 import { z } from '../zod.ts';
 
 const tag = 'Profiles';
+/** Where the platform's own list goes on, in its words. */
+const positionAtPlatform = z.tuple([z.string().min(1)]);
+const longCursor = z.string().min(1).max(4_000).optional().openapi({
+  description: 'The `nextCursor` of the page before',
+});
 
 export const profileRoutes: readonly Route[] = [
   tenantRoute({
@@ -70,6 +76,25 @@ export const profileRoutes: readonly Route[] = [
       const profile = await findProfile(context.database, profileId, context.caller.profileIds);
       if (!profile) throw notFound('profile');
       return { status: 200, body: viewProfile(profile), headers: { ETag: etagOf(profile.row_version) } };
+    },
+  }),
+  tenantRoute({
+    operationId: 'listOptionValues',
+    method: 'get',
+    path: '/profiles/{profileId}/options/{option}',
+    tag,
+    summary: 'List what an option may hold for a profile',
+    description:
+      'Asks the platform now, e.g. for the boards of a Pinterest account. Which options: those of `GET /platforms` with `isListed`.',
+    params: z.strictObject({ profileId: id(), option: z.string().min(1).max(50) }),
+    query: z.strictObject({ ...pageQuery, cursor: longCursor }),
+    answer: { status: 200, description: 'A page of values', schema: choicePageSchema },
+    problems: ['not-found', 'needs-reconnect'],
+    handle: async ({ context, params: { profileId, option }, query: { limit, cursor } }) => {
+      const [after = null] = decodeCursor(cursor, positionAtPlatform) ?? [];
+      const { choices, next } = await listChoices(context, profileId, { option, after, limit });
+      const nextCursor = next === null ? null : encodeCursor([next]);
+      return { status: 200, body: { items: [...choices], nextCursor } };
     },
   }),
 ];

@@ -1,3 +1,5 @@
+import { platformRules } from '../../domain/platforms/index.ts';
+import type { PlatformRules } from '../../domain/platforms/rules.ts';
 import { accountKinds, platforms } from '../../domain/post.ts';
 import { z } from '../zod.ts';
 import { id, instant, name } from './common.ts';
@@ -47,8 +49,21 @@ const appFields = {
 export const newPlatformAppSchema = z
   .strictObject({
     platform: z.enum(platforms),
+    login: z.string().max(20).nullable().default(null).openapi({
+      description: "Another way to connect than the usual one: one of the platform's `logins`",
+    }),
     ...appFields,
     clientSecret: secret('Stored encrypted; never given out again'),
+  })
+  .superRefine(({ platform, login }, context) => {
+    const { logins = [] }: PlatformRules = platformRules[platform];
+    if (login === null || logins.includes(login)) return;
+    const known = logins.join(', ') || 'none';
+    context.addIssue({
+      code: 'custom',
+      path: ['login'],
+      message: `Must be one of ${platform}'s logins: ${known}`,
+    });
   })
   .openapi('NewPlatformApp');
 
@@ -63,6 +78,7 @@ export const platformAppSchema = z
   .object({
     id: id(),
     platform: z.enum(platforms),
+    login: z.string().nullable().openapi({ description: 'Null: the usual way to connect' }),
     name: z.string(),
     clientId: z.string(),
     scopes: z.array(z.string()).nullable(),

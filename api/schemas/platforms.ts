@@ -63,7 +63,13 @@ const mediaRule = z
   })
   .openapi('MediaRule');
 
-const option = { description: z.string(), isRequired: z.boolean().optional() };
+const option = {
+  description: z.string(),
+  isRequired: z.boolean().optional(),
+  isListed: z.boolean().optional().openapi({
+    description: 'What it may hold is listed by `GET /profiles/{profileId}/options/{option}`',
+  }),
+};
 const optionRule = z
   .discriminatedUnion('kind', [
     z.object({
@@ -101,6 +107,9 @@ export const platformSchema = z
       .record(z.string(), z.object({ pattern: z.string(), example: z.string() }))
       .readonly()
       .openapi({ description: "What the platform's id of an account looks like, by its kind" }),
+    logins: z.array(z.string()).readonly().optional().openapi({
+      description: 'Ways to connect besides the usual one, for `login` of a platform app',
+    }),
     types: z.object(
       Object.fromEntries(postTypes.map((type) => [type, typeRule])) as Record<
         (typeof postTypes)[number],

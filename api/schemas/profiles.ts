@@ -1,7 +1,7 @@
 import { accountKinds, platforms } from '../../domain/post.ts';
 import { profileHealths } from '../../domain/tokens.ts';
 import { z } from '../zod.ts';
-import { id, instant, name } from './common.ts';
+import { id, instant, name, pageSchema } from './common.ts';
 import { policyLayerSchema } from './tenants.ts';
 
 export const newProfileSchema = z
@@ -38,3 +38,12 @@ export const profileSchema = z
     updatedAt: instant(),
   })
   .openapi('Profile');
+
+export const choicePageSchema = pageSchema(
+  z
+    .object({
+      value: z.string().openapi({ description: 'What the option holds' }),
+      label: z.string().openapi({ description: 'What people at the platform call it' }),
+    })
+    .openapi('Choice'),
+).openapi('ChoicePage');

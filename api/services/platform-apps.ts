@@ -27,12 +27,17 @@ export const callbackOf = ({ dependencies }: RequestContext, appId: string): str
 /** Keeps a tenant's own application at a platform. May run twice. */
 export async function createPlatformApp(
   context: RequestContext,
-  input: PlatformAppInput & { readonly platform: Platform; readonly clientSecret: string },
+  input: PlatformAppInput & {
+    readonly platform: Platform;
+    readonly login: string | null;
+    readonly clientSecret: string;
+  },
 ): Promise<PlatformAppRow> {
   const id = context.newId('platform-app');
   await refusingTaken(() =>
     insertPlatformApp(context.database, {
-      ...{ id, platform: input.platform, client_secret: sealSecret(context, id, input.clientSecret) },
+      ...{ id, platform: input.platform, login: input.login },
+      ...{ client_secret: sealSecret(context, id, input.clientSecret) },
       ...columnsOf(context, id, input),
     }),
   );

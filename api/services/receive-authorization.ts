@@ -156,7 +156,7 @@ export async function exchange(
 ): Promise<ReceivedAuthorization> {
   const app = await findPlatformApp(database, state.app_id);
   if (!app) throw invalidState();
-  const connector = await connectorOf(dependencies, tenantId, app.platform);
+  const connector = await connectorOf(dependencies, tenantId, app);
   const context = callContext();
   const tokens = await askingPlatform(() =>
     connector.exchange(

@@ -53,7 +53,7 @@ async function giveBack(
 ): Promise<'revoked' | 'unsupported'> {
   const app = await findPlatformApp(database, appId);
   if (!app) return 'unsupported';
-  const connector = await connectorOf(dependencies, caller.tenantId, app.platform);
+  const connector = await connectorOf(dependencies, caller.tenantId, app);
   if (!connector.revoke) return 'unsupported';
   const context = { signal: AbortSignal.timeout(revokeWithinMs), progress: () => {} };
   await connector.revoke(openApp(dependencies, caller.tenantId, app), tokens, context);

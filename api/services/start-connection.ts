@@ -1,11 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Connector } from '../../adapters/platforms/connector.ts';
-import { RegistryError } from '../../adapters/platforms/registry.ts';
+import { type PlatformMode, RegistryError } from '../../adapters/platforms/registry.ts';
 import { insertOauthState } from '../../db/oauth-states.ts';
 import { findPlatformApp, type PlatformAppRow } from '../../db/platform-apps.ts';
 import { systemDatabase } from '../../db/pool.ts';
 import { findTenant } from '../../db/tenants.ts';
-import type { Platform } from '../../domain/post.ts';
 import type { ApiDependencies } from '../ports.ts';
 import { notFound, Problem } from '../problems.ts';
 import type { RequestContext } from '../route.ts';
@@ -31,7 +30,7 @@ export async function startConnection(
   const { database, dependencies, caller, now } = context;
   const app = await findPlatformApp(database, platformAppId);
   if (!app) throw refused('unknown-platform-app', '/platformAppId', 'There is no such platform app');
-  const connector = await connectorOf(dependencies, caller.tenantId, app.platform);
+  const connector = await connectorOf(dependencies, caller.tenantId, app);
   const [id, state, verifier] = [context.newId('connection'), randomToken(), randomToken()];
   const expiresAt = new Date(now.getTime() + connectWithinMs);
   await insertOauthState(database, {
@@ -54,16 +53,21 @@ export const randomToken = (): string => randomBytes(32).toString('base64url');
 
 export const hashOfSecret = (secret: string): Buffer => createHash('sha256').update(secret).digest();
 
-/** The connector of a platform in the tenant's mode. Throws `connecting-unsupported` where there is none. */
+export async function modeOf(pool: ApiDependencies['pool'], tenantId: string): Promise<PlatformMode> {
+  const tenant = await findTenant(systemDatabase(pool), tenantId);
+  if (!tenant) throw notFound('tenant');
+  return tenant.mode;
+}
+
+/** The connector of an app in the tenant's mode. Throws `connecting-unsupported` where there is none. */
 export async function connectorOf(
   { pool, connectors }: Pick<ApiDependencies, 'pool' | 'connectors'>,
   tenantId: string,
-  platform: Platform,
+  { platform, login }: Pick<PlatformAppRow, 'platform' | 'login'>,
 ): Promise<Connector> {
-  const tenant = await findTenant(systemDatabase(pool), tenantId);
-  if (!tenant) throw notFound('tenant');
+  const mode = await modeOf(pool, tenantId);
   try {
-    return connectors.connectorFor({ platform, mode: tenant.mode });
+    return connectors.connectorFor({ platform, mode, login });
   } catch (error) {
     if (error instanceof RegistryError) throw new Problem('connecting-unsupported', error.message);
     throw error;

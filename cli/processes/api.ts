@@ -43,13 +43,15 @@ export async function startApi(config: ApiConfig): Promise<RunningApi> {
   const envelopes = openEnvelopes(config);
   const storage = openStorage(config);
   const client = openClient(config, createDataConverter(config, pool, envelopes));
+  const registry = openRegistry(config);
   const app = createApi({
     pool,
     postRuns: createPostRuns(client),
     storage,
     probe: probeBytes,
     envelopes,
-    connectors: openRegistry(config),
+    connectors: registry,
+    adapters: registry,
     fileTokens: openFileTokens(config),
     auth: { mode: config.GATEPOST_AUTHORIZATION, issuers: config.GATEPOST_ISSUERS },
     clock: { now: () => new Date() },

@@ -96,8 +96,13 @@ const ofReel = {
 
 export const instagram = {
   name: 'Instagram',
-  kinds: ['business'],
-  accountIds: { business: { pattern: '^[0-9]+$', example: '17841405822304914' } },
+  // Connected through a Facebook page, or by Instagram's own login.
+  kinds: ['business', 'professional'],
+  accountIds: {
+    business: { pattern: '^[0-9]+$', example: '17841405822304914' },
+    professional: { pattern: '^[0-9]+$', example: '17841405822304914' },
+  },
+  logins: ['instagram'],
   types: {
     TEXT_ONLY: unsupported('Instagram has no posts without a picture or video'),
     SINGLE_IMAGE: {

@@ -49,6 +49,7 @@ const options = {
     maxLength: 32,
     pattern: '^\\d+$',
     isRequired: true,
+    isListed: true,
     description: 'The board the pin goes to, by its id: digits alone',
   },
   boardSectionId: {

@@ -81,6 +81,8 @@ export type OptionRule = {
   /** For the documentation and the interface: what it does, with its default. */
   readonly description: string;
   readonly isRequired?: boolean;
+  /** What it may hold is the account's own, and can be listed for each profile. */
+  readonly isListed?: boolean;
 } & (
   | { readonly kind: 'text'; readonly maxLength: number; readonly pattern?: string }
   | { readonly kind: 'choice'; readonly values: readonly string[] }
@@ -150,6 +152,8 @@ export interface PlatformRules<Kind extends string = string> {
   readonly accountIds: Readonly<
     Partial<Record<Kind, { readonly pattern: string; readonly example: string }>>
   >;
+  /** Ways to connect accounts besides the usual one, by name; an app of the tenant is for one of them. */
+  readonly logins?: readonly string[];
   readonly types: Readonly<Record<PostType, PostRule>>;
   readonly rates: PlatformRates;
   /**

@@ -1,7 +1,7 @@
 import type { Account } from '../accounts.ts';
 import type { SandboxContext } from '../context.ts';
 import { type LedgerPost, type PostType, permalinkOf } from '../ledger.ts';
-import { oauthOperations } from '../oauth-definition.ts';
+import { oauthOperations, type SandboxOAuth } from '../oauth-definition.ts';
 import type { RunningPlatform, SandboxPlatform } from '../platform.ts';
 import { asObject, type Call, jsonReply, type Operation, type Reply } from '../protocol.ts';
 import { redactText } from '../requests.ts';
@@ -35,7 +35,22 @@ import {
   usernameOf,
 } from './graph.ts';
 import { createComments } from './instagram-comments.ts';
+import { metaLogin } from './meta-login.ts';
 import { createUploadHost, maxUploadBytes } from './upload-host.ts';
+
+// https://developers.facebook.com/documentation/instagram-platform/instagram-api-with-instagram-login/business-login (second-hand)
+const instagramLogin: SandboxOAuth = {
+  ...metaLogin('ig'),
+  kinds: ['professional'],
+  tokenBody: ({ accessToken, expiresInSeconds, externalIds, scopes, grant }) =>
+    grant === 'code'
+      ? {
+          data: [
+            { access_token: accessToken, user_id: externalIds[0] ?? null, permissions: scopes.join(',') },
+          ],
+        }
+      : { access_token: accessToken, token_type: 'bearer', expires_in: expiresInSeconds },
+};
 
 export const instagram = {
   name: 'Instagram',
@@ -48,6 +63,14 @@ export const instagram = {
         'instagram_manage_comments',
         'pages_show_list',
         'pages_read_engagement',
+      ],
+    },
+    professional: {
+      id: /^\d+$/,
+      scopes: [
+        'instagram_business_basic',
+        'instagram_business_content_publish',
+        'instagram_business_manage_comments',
       ],
     },
   },
@@ -67,7 +90,8 @@ export const instagram = {
     'instagram.pages.list',
     'instagram.permissions.list',
   ] as const,
-  oauth: facebookLogin,
+  oauth: { ...facebookLogin, kinds: ['business'] },
+  logins: { instagram: instagramLogin },
   processing: {
     'slow-container': ['instagram.media.create'],
     'failed-processing': ['instagram.media.create'],

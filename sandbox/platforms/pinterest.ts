@@ -30,6 +30,7 @@ export const pinterest = {
     'pinterest.pins.create',
     'pinterest.pins.get',
     'pinterest.pins.delete',
+    'pinterest.boards.list',
     'pinterest.boards.pins',
     'pinterest.media.create',
     'pinterest.media.upload',
@@ -236,6 +237,32 @@ function createPinterest(context: SandboxContext): RunningPlatform {
     },
   };
 
+  const listBoards: Operation = {
+    name: 'pinterest.boards.list',
+    method: 'get',
+    path: '/v5/boards',
+    subject,
+    handle(call) {
+      requireAccount(call, 'boards:read');
+      const { boards } = context.settings.get();
+      return pageOf(call, boards, (board) => ({ ...board, privacy: 'PUBLIC' }));
+    },
+  };
+
+  /** A page, as all lists of Pinterest are cut. */
+  function pageOf<Item>(call: Call, items: readonly Item[], render: (item: Item) => unknown): Reply {
+    const pageSize = Number(call.query.get('page_size') ?? 25);
+    if (!Number.isInteger(pageSize) || pageSize < 1 || pageSize > maxPageSize) {
+      throw invalid(`page_size is from 1 to ${maxPageSize}`);
+    }
+    const start = Number(call.query.get('bookmark') ?? 0);
+    const end = start + pageSize;
+    return jsonReply(200, {
+      items: items.slice(start, end).map(render),
+      bookmark: end < items.length ? String(end) : null,
+    });
+  }
+
   const listBoard = (path: string): Operation => ({
     name: 'pinterest.boards.pins',
     method: 'get',
@@ -245,10 +272,6 @@ function createPinterest(context: SandboxContext): RunningPlatform {
       const account = requireAccount(call, 'boards:read', 'pins:read');
       const { board, section } = call.params;
       if (board === missingBoard) throw refusal(404, 40, 'Board not found.');
-      const pageSize = Number(call.query.get('page_size') ?? 25);
-      if (!Number.isInteger(pageSize) || pageSize < 1 || pageSize > maxPageSize) {
-        throw invalid(`page_size is from 1 to ${maxPageSize}`);
-      }
       const shownBefore = context.now().getTime() - context.settings.get().listDelayMs;
       const pins = context.ledger
         .list({ platform: 'pinterest', externalId: account.externalId })
@@ -256,12 +279,7 @@ function createPinterest(context: SandboxContext): RunningPlatform {
         .filter(({ content }) => stringAt(content, 'board') === board)
         .filter(({ content }) => section === undefined || stringAt(content, 'section') === section)
         .reverse();
-      const start = Number(call.query.get('bookmark') ?? 0);
-      const end = start + pageSize;
-      return jsonReply(200, {
-        items: pins.slice(start, end).map(renderPin),
-        bookmark: end < pins.length ? String(end) : null,
-      });
+      return pageOf(call, pins, renderPin);
     },
   });
 
@@ -371,7 +389,7 @@ function createPinterest(context: SandboxContext): RunningPlatform {
         username: account.name.toLowerCase().replace(/\W+/g, '_'),
         account_type: 'BUSINESS',
         business_name: account.name,
-        board_count: 1,
+        board_count: context.settings.get().boards.length,
       });
     },
   };
@@ -380,7 +398,7 @@ function createPinterest(context: SandboxContext): RunningPlatform {
     platform: 'pinterest',
     basePath: '/pinterest',
     operations: [
-      ...[createPin, getPin, deletePin],
+      ...[createPin, getPin, deletePin, listBoards],
       ...[listBoard('/v5/boards/:board/pins'), listBoard('/v5/boards/:board/sections/:section/pins')],
       ...[registerMedia, uploadMedia, getMedia, userAccount],
     ],

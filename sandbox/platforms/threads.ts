@@ -6,7 +6,6 @@ import type { RunningPlatform, SandboxPlatform } from '../platform.ts';
 import { type Call, jsonReply, type Operation, type Reply } from '../protocol.ts';
 import { redactText } from '../requests.ts';
 import { type Container, createContainers } from './containers.ts';
-import { graphOAuthError } from './facebook-login.ts';
 import {
   authenticate,
   errorReply,
@@ -34,20 +33,10 @@ import {
   speaksFor,
   usernameOf,
 } from './graph.ts';
+import { metaLogin } from './meta-login.ts';
 
-// https://developers.facebook.com/docs/threads/get-started/get-access-tokens-and-permissions and .../long-lived-tokens
 const threadsLogin: SandboxOAuth = {
-  authorizePath: '/oauth/authorize',
-  tokenEndpoints: [
-    { method: 'post', path: '/oauth/access_token', grants: { authorization_code: 'code' } },
-    { method: 'get', path: '/access_token', grants: { th_exchange_token: 'exchange' }, proof: 'secret' },
-    {
-      ...{ method: 'get', path: '/refresh_access_token', grants: { th_refresh_token: 'exchange' } },
-      ...{ proof: 'none', minAgeSeconds: 86_400 },
-    },
-  ],
-  ...{ scopeSeparator: ',', pkce: 'none', codeSeconds: 3_600 },
-  ...{ accessSeconds: 3_600, exchangedSeconds: 5_184_000, refreshSeconds: null, rotates: false },
+  ...metaLogin('th'),
   // What was granted is not said; a code's token comes without its end.
   tokenBody: ({ accessToken, expiresInSeconds, externalIds, grant }) => ({
     access_token: accessToken,
@@ -55,7 +44,6 @@ const threadsLogin: SandboxOAuth = {
       ? { user_id: externalIds[0] ?? null }
       : { token_type: 'bearer', expires_in: expiresInSeconds }),
   }),
-  errorBody: graphOAuthError,
 };
 
 export const threads = {

@@ -1,7 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
 import pg from 'pg';
 import type { ConnectableAccount } from '../../adapters/platforms/connector.ts';
+import type { ConnectorKey } from '../../adapters/platforms/registry.ts';
 import { createEnvelopes } from '../../adapters/secrets/envelope.ts';
+import type { Connectors } from '../../api/ports.ts';
 import { OutcomeError } from '../../domain/outcome.ts';
 import { createRotatingProvider } from '../support/rotating-provider.ts';
 import {
@@ -22,10 +24,16 @@ let admin: pg.Client;
 /** A second admin of the same tenant. */
 let other: string;
 let nowMs = 0;
+/** Which connectors the interface has wanted. */
+const asked: ConnectorKey[] = [];
 const now = () => new Date(Date.now() + nowMs);
 
 beforeAll(async () => {
-  api = await startTestApi({ connectors: { connectorFor: () => provider.connector }, clock: { now } });
+  const connectorFor: Connectors['connectorFor'] = (key) => {
+    asked.push(key);
+    return provider.connector;
+  };
+  api = await startTestApi({ connectors: { connectorFor }, clock: { now } });
   tenant = await createTestTenant(api);
   const root = await signToken({ subject: 'root', role: 'super_admin' });
   await api.send('POST', '/api/v1/members', {
@@ -143,6 +151,21 @@ describe('platform apps', () => {
     expect((await put('"1"')).body.code).toBe('if-match-failed');
     const [row] = await rows('select client_secret from platform_apps where id = $1', [app.id]);
     expect(open(row.client_secret, 'platform_apps', 'client_secret', app.id)).toBe('very-secret-app');
+  });
+
+  test("is for one of the platform's ways to connect, for good", async () => {
+    const fields = { name: 'Ours', clientId: 'c', clientSecret: 's', returnUrls: [returnUrl] };
+    const made = await post('/platform-apps', { platform: 'instagram', login: 'instagram', ...fields });
+    expect([made.status, made.body.login]).toEqual([201, 'instagram']);
+    expect((await post('/platform-apps', { platform: 'instagram', ...fields })).body.login).toBeNull();
+    const wrong = await post('/platform-apps', { platform: 'threads', login: 'instagram', ...fields });
+    expect([wrong.status, wrong.body.errors[0]]).toMatchObject([
+      400,
+      { path: '/login', message: "Must be one of threads's logins: none" },
+    ]);
+    asked.length = 0;
+    await start(made.body.id);
+    expect(asked).toMatchObject([{ platform: 'instagram', login: 'instagram' }]);
   });
 
   test('gives each a redirect URI of its own', async () => {

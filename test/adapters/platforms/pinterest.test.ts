@@ -569,3 +569,50 @@ describe('connecting', () => {
     expect(message).toContain('[redacted] of [redacted]');
   });
 });
+
+describe('the boards of an account', () => {
+  const listBoards = (
+    page: { after: string | null; limit: number },
+    ...answers: Parameters<typeof scripted>
+  ) => {
+    const adapter = pinterest(...answers);
+    return { adapter, result: adapter.choiceListers!.boardId!.listChoices(user, page, context()) };
+  };
+
+  it('are asked for a page at a time', async () => {
+    const items = [{ id: '1', name: 'Ideas', privacy: 'SECRET' }, { id: '2' }];
+    const { adapter, result } = listBoards(
+      { after: null, limit: 2 },
+      { status: 200, body: { items, bookmark: 'ab=' } },
+    );
+    expect(await result).toEqual({
+      choices: [
+        { value: '1', label: 'Ideas' },
+        { value: '2', label: '2' },
+      ],
+      next: 'ab=',
+    });
+    expect(adapter.sent[0]).toMatchObject({
+      method: 'GET',
+      url: 'https://api.pinterest.com/v5/boards?page_size=2',
+    });
+    const next = listBoards(
+      { after: 'ab=', limit: 2 },
+      {
+        status: 200,
+        body: { items: [], bookmark: null },
+      },
+    );
+    expect(await next.result).toEqual({ choices: [], next: null });
+    expect(next.adapter.sent[0]!.url).toBe('https://api.pinterest.com/v5/boards?page_size=2&bookmark=ab%3D');
+  });
+
+  it.each([
+    [{ status: 401, body: { code: 2, message: 'Authentication failed.' } }, 'unauthorized'],
+    [{ status: 429, body: { code: 8, message: 'Slow down' } }, 'rate-limited'],
+    [{ status: 200, body: { items: 'none' } }, 'unexpected-response'],
+    [{ status: 200, body: { items: [{ name: 'No id' }] } }, 'unexpected-response'],
+  ])('that cannot be had: %j is %s', async (answer, code) => {
+    expect((await outcomeOf(listBoards({ after: null, limit: 2 }, answer).result)).code).toBe(code);
+  });
+});

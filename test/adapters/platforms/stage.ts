@@ -51,7 +51,8 @@ export const cells: readonly Cell[] = testedPlatforms.flatMap((platform) =>
 export interface Stage {
   readonly adapterOf: (cell: Cell) => PlatformAdapter;
   /** Of a platform whose accounts are connected by OAuth. */
-  readonly connectorOf: (platform: Platform) => Connector;
+  /** `login`: one of the platform's further ways (default its usual one). */
+  readonly connectorOf: (platform: Platform, login?: string | null) => Connector;
   readonly accountOf: (cell: Cell) => Account;
   /** A post that the platform's rules allow, with words of its own. */
   readonly contentOf: (cell: Cell, word: string) => PublicContent;
@@ -125,7 +126,7 @@ export async function openStage({ now = () => new Date() } = {}): Promise<Stage>
 
   return {
     adapterOf,
-    connectorOf: (platform) => registry.connectorFor({ platform, mode: 'sandbox' }),
+    connectorOf: (platform, login = null) => registry.connectorFor({ platform, login, mode: 'sandbox' }),
     accountOf,
     control,
     media,
