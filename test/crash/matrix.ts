@@ -83,18 +83,28 @@ function tallyOf(met: readonly Struck[]): Tally {
 }
 
 /** Everything that is wrong, a line each, for whoever reads a red run. */
-export function complaintsOf(struck: readonly Struck[]): string[] {
-  const wrong = struck.flatMap(({ blow, seed, post, facts, findings }) =>
+export const complaintsOf = (struck: readonly Struck[]): string[] => [
+  ...findingsIn(struck),
+  ...missedIn(struck),
+  ...sparedIn(struck),
+];
+
+export const findingsIn = (struck: readonly Struck[]): string[] =>
+  struck.flatMap(({ blow, seed, post, facts, findings }) =>
     findings.map(
       ({ kind, message }) =>
         `${blow}, seed ${seed}, ${nameOf(post)}: ${kind}: ${message}; ${JSON.stringify(facts)}`,
     ),
   );
-  const missed = cellsOf(struck).filter(({ held }) => held === 0);
-  const spared = rowsOf(struck).filter(({ heldAt }) => doubtful.every((point) => !heldAt[point]));
-  return [
-    ...wrong,
-    ...missed.map(({ blow, point }) => `${blow}: no post was at ${point} any more`),
-    ...spared.map(({ outlet }) => `no post of ${outletName(outlet)} was in doubt any more`),
-  ];
-}
+
+/** Points that nothing was at any more when it should have been struck there. */
+const missedIn = (struck: readonly Struck[]): string[] =>
+  cellsOf(struck)
+    .filter(({ held }) => held === 0)
+    .map(({ blow, point }) => `${blow}: no post was at ${point} any more`);
+
+/** Outlets of which no post was struck where it was in doubt. */
+export const sparedIn = (struck: readonly Struck[]): string[] =>
+  rowsOf(struck)
+    .filter(({ heldAt }) => doubtful.every((point) => !heldAt[point]))
+    .map(({ outlet }) => `no post of ${outletName(outlet)} was in doubt any more`);

@@ -214,10 +214,17 @@ export async function bringToPoints(
   return posts;
 }
 
+/** Whether it has been there: on a busy machine one that is held for a moment only may have gone on when it is looked at. */
+async function hasArrived(stage: Stage, post: StagedPost): Promise<boolean> {
+  if (post.way === 'waiting') return (await publicationStateOf(stage, post.postId)) !== undefined;
+  if (post.point === 'request-sent') return (await commitsOf(stage, post)).length > 0;
+  return isHeld(stage, post);
+}
+
 async function untilHeld(stage: Stage, posts: readonly StagedPost[]): Promise<void> {
   const waiting = new Set(posts);
   await within(45_000, 'every post at its point', async () => {
-    for (const post of waiting) if (await isHeld(stage, post)) waiting.delete(post);
+    for (const post of waiting) if (await hasArrived(stage, post)) waiting.delete(post);
     if (waiting.size > 0) throw new Error(`Not there: ${[...waiting].map(nameOf).join(', ')}`);
     return true;
   });

@@ -21,8 +21,8 @@ import {
 } from '../support/live.ts';
 
 /*
- * One post to every platform, each of which misbehaves in its own way or not at all, on the real processes. What one platform
- * does must never make another one be sent to again.
+ * One post to every platform, each of which misbehaves in its own way, on the real processes. What one platform does must never
+ * make another one be sent to again.
  */
 
 let live: Live;
@@ -56,12 +56,38 @@ async function connectAll(): Promise<Profiles> {
   return Object.fromEntries(connected) as Profiles;
 }
 
-async function fail(
-  { platform, externalId }: ConnectedProfile,
-  fault: Pick<FaultInput, 'kind'> & Partial<FaultInput>,
-): Promise<string> {
-  const body = { operation: callOf(platform), externalId, ...fault };
-  return ((await live.control('POST', '/faults', body)) as { faultId: string }).faultId;
+type Misbehaviour = Pick<FaultInput, 'kind'> & Partial<FaultInput>;
+
+/** What each platform does to the call that publishes, and how many such calls it gets in all. */
+const misbehaviours: Readonly<Record<Platform, { readonly fault: Misbehaviour; readonly commits: number }>> =
+  {
+    // Taken, and in doubt: found there.
+    facebook: { fault: { kind: 'truncated-json' }, commits: 1 },
+    pinterest: { fault: { kind: 'hang-after-accept' }, commits: 1 },
+    threads: { fault: { kind: 'error-after-accept', status: 502 }, commits: 1 },
+    x: { fault: { kind: 'html', when: 'after', status: 200 }, commits: 1 },
+    youtube: { fault: { kind: 'accept-then-reset' }, commits: 1 },
+    // Not taken, and in doubt: sent again when that is proved.
+    instagram: { fault: { kind: 'hang' }, commits: 2 },
+    reddit: { fault: { kind: 'error-before-accept', status: 503 }, commits: 2 },
+    // Not taken, without a doubt: sent again when it may be, by whoever has to see to that.
+    linkedin: { fault: { kind: 'throttle', retryAfterSeconds: 6 }, commits: 2 },
+    mastodon: { fault: { kind: 'expired-token', times: 'always' }, commits: 2 },
+    tiktok: { fault: { kind: 'refuse' }, commits: 2 },
+  };
+const allCommits = Object.fromEntries(platforms.map((name) => [name, misbehaviours[name].commits]));
+
+/** Scripts all of them; answers each fault's id. */
+async function misbehave(profiles: Profiles): Promise<Readonly<Record<Platform, string>>> {
+  const ids = platforms.map(async (platform) => {
+    const { externalId } = profiles[platform];
+    const body = { operation: callOf(platform), externalId, ...misbehaviours[platform].fault };
+    return [
+      platform,
+      ((await live.control('POST', '/faults', body)) as { faultId: string }).faultId,
+    ] as const;
+  });
+  return Object.fromEntries(await Promise.all(ids)) as Record<Platform, string>;
 }
 
 /** The calls that would have made the post public there, oldest first. */
@@ -104,16 +130,13 @@ async function reconnect({ platform, externalId, token }: ConnectedProfile): Pro
   expect([200, 201]).toContain(reply.status);
 }
 
-test('one post to every platform: refusal, throttling, an expired token and doubt stay with the platform they are of', async () => {
+test('one post to every platform, each of which misbehaves in its own way, is out once everywhere in the end', async () => {
   const { author, reviewer, designer, viewer } = tenant;
   const profiles = await connectAll();
   const film = createMp4({ width: 1080, height: 1920, seconds: 12, frameRate: 30, mediaBytes: 600_000 });
   const { mediaId, completed } = await uploadVideo(designer, film);
   expectStatus(completed, 200);
-  await fail(profiles.tiktok, { kind: 'refuse' });
-  await fail(profiles.linkedin, { kind: 'throttle', retryAfterSeconds: 6 });
-  await fail(profiles.youtube, { kind: 'accept-then-reset' });
-  const expired = await fail(profiles.mastodon, { kind: 'expired-token', times: 'always' });
+  const faults = await misbehave(profiles);
 
   const targets = platforms.map((platform) => ({
     profileId: profiles[platform].id,
@@ -125,35 +148,28 @@ test('one post to every platform: refusal, throttling, an expired token and doub
   await approve(reviewer, postId, 'content', 'design', 'publish');
   expectStatus(await schedule(author, postId, inSeconds(6)), 200);
 
-  const wanted = Object.fromEntries(platforms.map((platform) => [platform, 'PUBLISHED']));
-  await within(60_000, 'everything but what was refused and what wants a new token', async () => {
-    const { health } = (await viewer.send('GET', `/profiles/${profiles.mastodon.id}`)).body;
-    const standing = JSON.stringify({ ...(await phasesOf(postId)), health });
-    if (
-      standing ===
-      JSON.stringify({ ...wanted, mastodon: 'WAITING', tiktok: 'FAILED', health: 'needs-reconnect' })
-    )
-      return true;
-    throw new Error(`It stands at ${standing}`);
+  const out = Object.fromEntries(platforms.map((platform) => [platform, 'PUBLISHED']));
+  await within(90_000, 'everything but what was refused and what wants a new token', async () => {
+    expect(await phasesOf(postId)).toEqual({ ...out, mastodon: 'WAITING', tiktok: 'FAILED' });
+    const { body } = await viewer.send('GET', `/profiles/${profiles.mastodon.id}`);
+    return body.health === 'needs-reconnect';
   });
   expect(await countsOf(profiles, live.ledgerOf)).toEqual({ ...once, tiktok: 0, mastodon: 0 });
-  // The doubtful one was looked up, and not sent again.
-  const commits = { ...once, linkedin: 2 };
-  expect(await countsOf(profiles, commitsOf)).toEqual(commits);
+  expect(await countsOf(profiles, commitsOf)).toEqual({ ...allCommits, tiktok: 1, mastodon: 1 });
   expect(await pauseMs(profiles.linkedin)).toBeGreaterThanOrEqual(6_000);
   const waiting = await readPost(viewer, postId);
   expect(waiting.blockedOn).toContainEqual(expect.objectContaining({ code: 'reconnect' }));
 
-  await live.control('DELETE', `/faults/${expired}`);
+  await live.control('DELETE', `/faults/${faults.mastodon}`);
   await reconnect(profiles.mastodon);
   await waitForStatus(viewer, postId, 'PARTIALLY_PUBLISHED', 60_000);
   expect(await countsOf(profiles, live.ledgerOf)).toEqual({ ...once, tiktok: 0 });
-  expect(await countsOf(profiles, commitsOf)).toEqual({ ...commits, mastodon: 2 });
+  expect(await countsOf(profiles, commitsOf)).toEqual({ ...allCommits, tiktok: 1 });
 
   expectStatus(await author.send('POST', `/posts/${postId}/retry`, { body: {} }), 200);
   const done = await waitForStatus(viewer, postId, 'PUBLISHED', 60_000);
   expect(await countsOf(profiles, live.ledgerOf)).toEqual(once);
-  expect(await countsOf(profiles, commitsOf)).toEqual({ ...commits, mastodon: 2, tiktok: 2 });
+  expect(await countsOf(profiles, commitsOf)).toEqual(allCommits);
   const cycles = done.targets.map(({ platform, cycle }: { platform: string; cycle: number }) => [
     platform,
     cycle,
