@@ -152,9 +152,11 @@ export function checkTarget(target: TargetInput): Violation[] {
 
 function checkText(field: string, text: string, rule: TextRule): Violation[] {
   const isMissing = rule.isRequired && text.trim() === '';
-  const unit = `${countedUnits[rule.counting]} of text`;
+  const what = field === 'title' ? 'title' : 'text';
+  const unit = `${countedUnits[rule.counting]} of ${what}`;
+  const missing = `A post of this type needs ${what === 'title' ? 'a title' : 'text'}`;
   return [
-    ...(isMissing ? [violation('text-missing', field, 1, 0, 'A post of this type needs text')] : []),
+    ...(isMissing ? [violation('text-missing', field, 1, 0, missing)] : []),
     ...atMost('text-too-long', field, rule.maxLength, countText(text, rule.counting), unit),
     ...atMost('too-many-hashtags', field, rule.maxHashtags, countHashtags(text), 'hashtags'),
     ...atMost('too-many-mentions', field, rule.maxMentions, countMentions(text), 'mentions'),
@@ -294,7 +296,7 @@ function checkItem(facts: MediaFacts, rule: MediaRule, field: string): Violation
       `${field}.altText`,
       rule.maxAltText,
       facts.altText?.length ?? 0,
-      'characters',
+      'characters of alternative text',
     ),
   ];
 }
@@ -405,7 +407,8 @@ function atMost(
   unit: string,
 ): Violation[] {
   if (limit === null || actual <= limit) return [];
-  return [violation(code, field, limit, actual, `${actual} ${unit}, at most ${limit} allowed`)];
+  const allowed = limit === 0 ? 'none' : `at most ${limit}`;
+  return [violation(code, field, limit, actual, `${actual} ${unit}, ${allowed} allowed`)];
 }
 
 function violation(

@@ -24,7 +24,7 @@ const mediaInput = () =>
     )
     .max(40);
 /** What a target says besides its copy, and what only its platform knows. The platforms' rules bound it further. */
-const targetTexts = {
+export const targetTexts = {
   title: z.string().trim().min(1).max(1_000).optional().openapi({
     description: 'Where the platform has titles: YouTube, Reddit, Pinterest',
   }),

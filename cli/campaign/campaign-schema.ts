@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { targetTexts } from '../../api/schemas/posts.ts';
 import { latenessRules } from '../../domain/policy.ts';
 import { accountKinds, gates, platforms, postTypes, roles } from '../../domain/post.ts';
 import { isTimeZone } from '../../domain/time-zone.ts';
@@ -85,11 +86,16 @@ export const postFields = {
 export const mediaFields = {
   file: z.string().min(1, 'must not be empty'),
   altText: z.string().max(5_000, 'must have at most 5000 characters').nullable().default(null),
+  cover: z.string().min(1, 'must not be empty').optional(),
 };
 
-export const target = z.union([key, z.strictObject({ profile: key, copy: copy.nullable().default(null) })], {
-  error: 'must be the key of a profile, or { profile, copy }',
-});
+/** What a target says beside its copy is what the interface takes. */
+export const targetFields = {
+  profile: key,
+  copy: copy.nullable().default(null),
+  type: z.enum(postTypes).optional(),
+  ...targetTexts,
+};
 
 export const stepFields = {
   submit: { by },
@@ -124,9 +130,15 @@ export function describeIssue(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.code === 'invalid_value') {
     return issue.input === undefined ? 'is missing' : `must be one of ${issue.values.join(', ')}`;
   }
-  if (issue.code === 'too_small') return `must be at least ${issue.minimum}`;
-  if (issue.code === 'too_big') return `must be at most ${issue.maximum}`;
+  if (issue.code === 'invalid_union') return 'must be text, a number, true or false, or a list of texts';
+  if (issue.code === 'too_small') return describeLimit('least', issue.minimum, issue.origin);
+  if (issue.code === 'too_big') return describeLimit('most', issue.maximum, issue.origin);
   return undefined;
+}
+
+function describeLimit(which: 'least' | 'most', limit: number | bigint, origin: string): string {
+  const counted = { string: 'characters', array: 'entries' }[origin];
+  return counted ? `must have at ${which} ${limit} ${counted}` : `must be at ${which} ${limit}`;
 }
 
 const isPlain = (input: unknown): boolean => typeof input === 'number' || typeof input === 'boolean';

@@ -1,6 +1,7 @@
 import type { MediaProbe } from '../../adapters/media/probe.ts';
 import type { GatePolicyLayer } from '../../domain/policy.ts';
 import type { AccountKind, Gate, Platform, PostType, Role } from '../../domain/post.ts';
+import type { RevisionTarget } from '../../domain/revision.ts';
 
 /** A campaign as its file describes it, checked whole: every file is there and every key leads somewhere. */
 export interface Campaign {
@@ -55,11 +56,9 @@ export interface CampaignPost {
   readonly goesOut: boolean;
 }
 
-export interface CampaignTarget {
-  /** The key of a profile. */
+/** What a revision says of a target, with the key of a profile in place of ids. */
+export interface CampaignTarget extends Omit<RevisionTarget, 'targetId' | 'profileId'> {
   readonly profile: string;
-  /** Copy for this profile alone; `null` takes the post's. */
-  readonly copy: string | null;
 }
 
 /** Either so long after the start of the run, or an instant. */
@@ -74,6 +73,8 @@ export interface CampaignMedia extends MediaProbe {
   /** Absolute. */
   readonly path: string;
   readonly altText: string | null;
+  /** The picture shown before a video plays. */
+  readonly cover?: Omit<CampaignMedia, 'altText' | 'cover'>;
 }
 
 /** One hand-off; `by` is the key of a member. The demo plays them in order. */

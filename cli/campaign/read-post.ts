@@ -75,13 +75,26 @@ function readTargets(
   const seen = new Set<string>();
   return values.map((value, index) => {
     const here = [...path, 'targets', index];
-    const entry = take(reading, schema.target, value, here);
-    if (entry === undefined) return null;
-    const read = typeof entry === 'string' ? { profile: entry, copy: null } : entry;
-    const at = typeof entry === 'string' ? here : [...here, 'profile'];
+    const read = readTarget(reading, value, here);
+    if (read === null) return null;
+    const at = typeof value === 'string' ? here : [...here, 'profile'];
     if (!cast.profiles.has(read.profile)) addProblem(reading, at, `there is no profile ${read.profile}`);
     if (seen.has(read.profile)) addProblem(reading, at, `${read.profile} is a target already`);
     seen.add(read.profile);
     return read;
   });
+}
+
+/** The key of a profile alone, or a map with what the target says of its own. */
+function readTarget(reading: Reading, value: unknown, path: Path): CampaignTarget | null {
+  if (value === null || typeof value !== 'object') {
+    const profile = take(reading, schema.key, value, path);
+    return profile === undefined ? null : { profile, copy: null };
+  }
+  const before = reading.problems.length;
+  const fields = takeFields(reading, schema.targetFields, value, path);
+  if (!fields || reading.problems.length > before) return null;
+  const { profile, copy = null, ...rest } = fields;
+  const said = Object.fromEntries(Object.entries(rest).filter(([, one]) => one !== undefined));
+  return { profile: profile!, copy, ...said };
 }

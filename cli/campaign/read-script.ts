@@ -91,6 +91,14 @@ export function checkGates(
   }
 }
 
+function readOnce(reading: Reading, file: string): ReturnType<typeof readMediaFile> {
+  const known = reading.media.get(file);
+  if (known) return known;
+  const found = readMediaFile(reading.folder, file);
+  reading.media.set(file, found);
+  return found;
+}
+
 /** `null` when any piece cannot be used. */
 export async function readMediaList(
   reading: Reading,
@@ -102,12 +110,15 @@ export async function readMediaList(
     const here = [...path, index];
     const fields = takeFields(reading, schema.mediaFields, value, here);
     if (fields?.file === undefined) continue;
-    if (!reading.media.has(fields.file))
-      reading.media.set(fields.file, readMediaFile(reading.folder, fields.file));
-    const found = await reading.media.get(fields.file)!;
+    const found = await readOnce(reading, fields.file);
+    const cover = fields.cover === undefined ? undefined : await readOnce(reading, fields.cover);
     if (!found.ok) addProblem(reading, [...here, 'file'], found.reason);
-    else if (fields.altText !== undefined)
-      media.push({ ...found.value, file: fields.file, altText: fields.altText });
+    if (cover && !cover.ok) addProblem(reading, [...here, 'cover'], cover.reason);
+    if (!found.ok || cover?.ok === false || fields.altText === undefined) continue;
+    media.push({
+      ...{ ...found.value, file: fields.file, altText: fields.altText },
+      ...(cover && { cover: { ...cover.value, file: fields.cover! } }),
+    });
   }
   return media.length === values.length ? media : null;
 }

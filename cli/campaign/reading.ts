@@ -54,7 +54,8 @@ export function take<Schema extends z.ZodType>(
     if (issue.code === 'unrecognized_keys') {
       for (const name of issue.keys) addProblemAtKey(reading, [...here, name], `there is no field ${name}`);
     } else {
-      addProblem(reading, here, `${nameOf(here)} ${issue.message}`);
+      // What the interface says of its own fields begins with a capital.
+      addProblem(reading, here, `${nameOf(here)} ${issue.message.replace(/^Must /, 'must ')}`);
     }
   }
   return undefined;

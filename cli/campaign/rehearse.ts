@@ -105,8 +105,14 @@ function changeDraft(
 }
 
 function refOf(post: RehearsedPost, draft: Draft): RevisionRef {
-  const media = draft.media.map(({ sha256, altText }) => ({ mediaId: sha256, sha256, altText }));
-  const targets = post.targets.map(({ profile, copy }) => ({ targetId: profile, profileId: profile, copy }));
+  const media = draft.media.map(({ sha256, altText, cover }) => ({
+    ...{ mediaId: sha256, sha256, altText },
+    ...(cover && { cover: { mediaId: cover.sha256, sha256: cover.sha256 } }),
+  }));
+  const targets = post.targets.map(({ profile, ...said }) => ({
+    ...said,
+    ...{ targetId: profile, profileId: profile },
+  }));
   return {
     ...hashRevision({ type: post.type, copy: draft.copy, media, targets }),
     revisionId: String(draft.number),

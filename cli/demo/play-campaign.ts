@@ -84,7 +84,10 @@ async function gather(stage: Stage, campaign: Campaign, tenantId: string, admin:
   const profileIds = new Map<string, string>();
   for (const profile of campaign.profiles) {
     // Accounts are new in each run: a platform refuses the same words twice within minutes, and so does the sandbox.
-    const externalId = profile.externalId.replace(/\d+$/, (digits) => `${digits}${randomInt(1_000, 9_999)}`);
+    // As long as before, since some platforms' ids have one length.
+    const externalId = profile.externalId.replace(/\d{1,6}$/, (digits) =>
+      String(randomInt(10 ** (digits.length - 1), 10 ** digits.length)),
+    );
     const accessToken = `sandbox-${randomUUID()}`;
     const { platform, accountKind, name } = profile;
     await register(stage.sandboxUrl, { platform, kind: accountKind, externalId, name, token: accessToken });
@@ -129,9 +132,9 @@ async function createPost(cast: Cast, post: CampaignPost, startedAtMs: number): 
     type: post.type,
     copy: post.copy,
     media: await upload(author, post.media),
-    targets: post.targets.map((target) => ({
-      profileId: cast.profileIds.get(target.profile),
-      ...(target.copy === null ? {} : { copy: target.copy }),
+    targets: post.targets.map(({ profile, ...said }) => ({
+      ...said,
+      profileId: cast.profileIds.get(profile),
     })),
     dueAt: dueAt.toISOString(),
   });
@@ -177,12 +180,16 @@ async function hashFor(client: ApiClient, path: string, gate: Gate): Promise<str
 
 function upload(client: ApiClient, media: readonly CampaignMedia[]) {
   return Promise.all(
-    media.map(async ({ path, contentType, altText }) => {
-      const bytes = await readFile(path);
-      return {
-        mediaId: await uploadMedia(client, { fileName: basename(path), contentType, bytes }),
-        altText,
-      };
-    }),
+    media.map(async ({ altText, cover, ...medium }) => ({
+      mediaId: await uploadFile(client, medium),
+      altText,
+      ...(cover && { coverMediaId: await uploadFile(client, cover) }),
+    })),
   );
 }
+
+const uploadFile = async (
+  client: ApiClient,
+  { path, contentType }: Pick<CampaignMedia, 'path' | 'contentType'>,
+): Promise<string> =>
+  uploadMedia(client, { fileName: basename(path), contentType, bytes: await readFile(path) });

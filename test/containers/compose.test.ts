@@ -91,10 +91,26 @@ describe('docker-compose.yml', () => {
     const { api, worker } = compose.services;
     const apiConfig = readApiConfig(api!.environment!);
     expect(apiConfig).toMatchObject({ GATEPOST_API_HOST: '0.0.0.0', TEMPORAL_ADDRESS: 'temporal:7233' });
-    expect(readWorkerConfig(worker!.environment!).SANDBOX_URL).toBe('http://localhost:4470');
+    const workerConfig = readWorkerConfig(worker!.environment!);
+    expect(workerConfig.GATEPOST_PUBLIC_URL).toBe(apiConfig.GATEPOST_PUBLIC_URL);
     expect(() => readApiConfig({ ...api!.environment, NODE_ENV: 'production' })).toThrow(
       'HS256 is for development',
     );
+  });
+
+  it('has localhost mean the same to all that tell each other addresses, and to a browser', () => {
+    const { api, worker, sandbox, s3 } = compose.services;
+    const { command } = sandbox!;
+    const publicUrl = command![command!.indexOf('--public-url') + 1]!;
+    expect(readApiConfig(api!.environment!).SANDBOX_URL).toBe(publicUrl);
+    expect(readWorkerConfig(worker!.environment!).SANDBOX_URL).toBe(publicUrl);
+    expect([api, worker, sandbox].map((service) => service!.network_mode)).toEqual(
+      Array.from({ length: 3 }, () => 'service:s3'),
+    );
+    const { GATEPOST_PUBLIC_URL, GATEPOST_API_PORT, S3_PUBLIC_ENDPOINT } = api!.environment!;
+    const published = [publicUrl, GATEPOST_PUBLIC_URL!, S3_PUBLIC_ENDPOINT!].map((url) => new URL(url).port);
+    expect(new URL(GATEPOST_PUBLIC_URL!).port).toBe(String(GATEPOST_API_PORT));
+    expect([...s3!.ports!].sort()).toEqual(published.map((port) => `127.0.0.1:${port}:${port}`).sort());
   });
 
   it('sets no variable that nothing reads', () => {

@@ -142,6 +142,7 @@ describe('reading a campaign', () => {
       ['open-roastery', 'TEXT_ONLY', true],
       ['slower-morning', 'CAROUSEL', true],
       ['roasted-tuesday', 'SINGLE_IMAGE', true],
+      ['four-seconds', 'REEL', true],
     ]);
     expect(posts[1]!.script.map(({ action }) => action)).toEqual([
       'submit',
@@ -296,7 +297,7 @@ describe('fields that are wrong', () => {
       'a target that is no key',
       'targets: [page]',
       'targets: [{ name: page }]',
-      '15: targets must be the key of a profile',
+      '15: there is no field name; there are profile, copy, type, title, ',
     ],
     [
       'an unknown field of a post',
@@ -449,7 +450,7 @@ describe('what the platforms refuse', () => {
       'media in a post of words',
       'copy: Hello',
       'copy: Hello\n    media: [{ file: media/square.jpg }]',
-      '15: page: 1 pieces of media, at most 0 allowed',
+      '15: page: 1 pieces of media, none allowed',
     ],
     [
       'too few pictures',
@@ -473,7 +474,7 @@ describe('what the platforms refuse', () => {
       'an alternative text that is too long',
       'altText: Two',
       `altText: ${long}`,
-      '27: shop: 3001 characters, at most 1000 allowed',
+      '27: shop: 3001 characters of alternative text, at most 1000 allowed',
     ],
   ])('is reported at its line: %s', async (_, from, to, problem) => {
     expect(await problemsOf(changed(from, to))).toEqual([problem]);
@@ -488,6 +489,93 @@ describe('what the platforms refuse', () => {
     ]);
     expect(await problemsOf(sound.replace(media, ''))).toEqual([
       '22: shop: 0 pieces of media, at least 2 needed',
+    ]);
+  });
+});
+
+describe('what one target says of its own', () => {
+  const withPins = (target: string) =>
+    changed(
+      'members:',
+      '  pins: { platform: pinterest, accountKind: user, externalId: "27", name: Pins }\nmembers:',
+    ).replace('targets: [shop]', `targets:\n      - shop\n      - ${target}`);
+  const line = '31: ';
+
+  it('is read, and goes to the interface by the same names', async () => {
+    const said =
+      '{ profile: pins, type: SINGLE_IMAGE, title: A pin, copy: Other, hashtags: [one], options: { boardId: "12" } }';
+    const { posts } = await readCampaign(await write(withPins(said)), { now });
+    expect(posts[1]!.targets).toEqual([
+      { profile: 'shop', copy: null },
+      {
+        profile: 'pins',
+        type: 'SINGLE_IMAGE',
+        title: 'A pin',
+        copy: 'Other',
+        hashtags: ['one'],
+        options: { boardId: '12' },
+      },
+    ]);
+  });
+
+  it.each([
+    [
+      'a missing option',
+      '{ profile: pins, type: SINGLE_IMAGE }',
+      'pins: boardId is needed: The board the pin goes to, by its id: digits alone',
+    ],
+    [
+      'an id without quotes',
+      '{ profile: pins, type: SINGLE_IMAGE, options: { boardId: 12 } }',
+      'pins: boardId must be text of 1 to 32 characters matching ^\\d+$; put it in quotes',
+    ],
+    [
+      'an unknown option',
+      '{ profile: pins, type: SINGLE_IMAGE, options: { boardId: "12", bord: x } }',
+      'pins: There is no option bord here',
+    ],
+    [
+      'a title that is too long',
+      `{ profile: pins, type: SINGLE_IMAGE, title: ${'x'.repeat(101)}, options: { boardId: "12" } }`,
+      'pins: 101 characters of title, at most 100 allowed',
+    ],
+    [
+      'a title for all platforms',
+      `{ profile: pins, type: SINGLE_IMAGE, title: ${'x'.repeat(1_001)}, options: { boardId: "12" } }`,
+      'title must have at most 1000 characters',
+    ],
+    [
+      'a first comment where there is none',
+      '{ profile: pins, type: SINGLE_IMAGE, firstComment: Hello, options: { boardId: "12" } }',
+      'pins: A post of this type takes no first comment from us',
+    ],
+    [
+      'a hashtag with its mark',
+      '{ profile: pins, type: SINGLE_IMAGE, hashtags: ["#a"] }',
+      'hashtags must be a word without #',
+    ],
+    [
+      'a value that no option has',
+      '{ profile: pins, type: SINGLE_IMAGE, options: { boardId: { id: 12 } } }',
+      'boardId must be text, a number, true or false, or a list of texts',
+    ],
+    [
+      'a misspelt field',
+      '{ profile: pins, type: SINGLE_IMAGE, titel: x }',
+      'there is no field titel; there are profile, copy, type, title, hashtags, firstComment, thread, options',
+    ],
+  ])('is reported at its line: %s', async (_, target, problem) => {
+    expect(await problemsOf(withPins(target))).toEqual([line + problem]);
+  });
+
+  it('is reported once, however often the script changes the words', async () => {
+    const edits = '\n      - edit: { by: author, copy: One }\n      - edit: { by: author, copy: Two }';
+    const text = withPins('{ profile: pins, type: SINGLE_IMAGE, title: A pin }').replace(
+      '\n    script:\n      - submit: { by: author }\n',
+      `\n    script:${edits}\n      - submit: { by: author }\n`,
+    );
+    expect(await problemsOf(text)).toEqual([
+      `33: pins: boardId is needed: The board the pin goes to, by its id: digits alone`,
     ]);
   });
 });
