@@ -187,5 +187,4 @@ const typeNames: Readonly<Record<string, string>> = {
 };
 const formatNames: Readonly<Record<string, string>> = {
   ...{ guid: 'Must be an id (a UUID)', uuid: 'Must be an id (a UUID)', url: 'Must be a web address' },
-  datetime: 'Must be an instant with an offset, e.g. 2030-01-31T09:00:00+01:00',
 };

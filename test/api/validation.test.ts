@@ -117,7 +117,7 @@ test('says in words what a field must be, and which one where it is the only one
   const said = body.errors.map(({ path, code, message }: Record<string, string>) => [path, code, message]);
   expect(said.sort()).toEqual([
     ['/copy', 'too-big', 'Must have at most 20000 characters'],
-    ['/dueAt', 'invalid-format', 'Must be an instant with an offset, e.g. 2030-01-31T09:00:00+01:00'],
+    ['/dueAt', 'invalid-format', 'Must be an instant with an offset, e.g. 2026-12-01T09:00:00+01:00'],
     ['/media', 'wrong-type', 'Must be a list'],
     ['/origin', 'not-allowed', 'Must be one of human, ai'],
     ['/submit', 'wrong-type', 'Must be true or false'],
