@@ -43,7 +43,7 @@ const takesBody = (route: Route): boolean => route.method !== 'get';
 export const invalidRequest = (errors: readonly ProblemError[]): Problem =>
   new Problem(
     'invalid-request',
-    errors.length === 1 ? errors[0]!.message : `${errors.length} fields are not valid`,
+    errors.length === 1 ? summaryOf(errors[0]!) : `${errors.length} fields are not valid`,
     { errors },
   );
 
@@ -110,6 +110,9 @@ function checkText(text: string, path: string): void {
   throw new Problem('invalid-text', error.message, { errors: [error] });
 }
 
+const summaryOf = ({ path, message }: ProblemError): string =>
+  path === '' ? message : `${path}: ${message}`;
+
 type PathFormat = (path: readonly PropertyKey[]) => string;
 
 const nameOf: PathFormat = (path) => path.map(String).join('.');
@@ -117,7 +120,7 @@ const pointerTo: PathFormat = (path) => path.map((part) => `/${escapePointer(Str
 const escapePointer = (part: string): string => part.replaceAll('~', '~0').replaceAll('/', '~1');
 
 function check(schema: z.ZodType, value: unknown, format: PathFormat, errors: ProblemError[]): unknown {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, { error: describeIssue });
   if (result.success) return result.data;
   errors.push(...result.error.issues.flatMap((issue) => mapIssue(issue, format)));
   return undefined;
@@ -137,7 +140,7 @@ function mapIssue(issue: z.core.$ZodIssue, format: PathFormat): ProblemError[] {
     case 'too_small':
       return [{ path, code: 'too-small', message: issue.message, limit: Number(issue.minimum) }];
     case 'invalid_type': {
-      const isMissing = issue.input === undefined && /received undefined/.test(issue.message);
+      const isMissing = issue.message === missing;
       return [{ path, code: isMissing ? 'missing' : 'wrong-type', message: issue.message }];
     }
     case 'invalid_value':
@@ -152,3 +155,36 @@ function mapIssue(issue: z.core.$ZodIssue, format: PathFormat): ProblemError[] {
       return [{ path, code: 'not-valid', message: issue.message }];
   }
 }
+
+const missing = 'Is missing';
+
+/** In words what a schema does not word itself. */
+function describeIssue(issue: z.core.$ZodRawIssue): string | undefined {
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue.input === undefined ? missing : `Must be ${typeNames[issue.expected] ?? issue.expected}`;
+    case 'invalid_value':
+      return `Must be ${issue.values.length > 1 ? 'one of ' : ''}${issue.values.join(', ')}`;
+    case 'too_small':
+      return `Must ${limitOf(issue.origin, 'least', issue.minimum)}`;
+    case 'too_big':
+      return `Must ${limitOf(issue.origin, 'most', issue.maximum)}`;
+    case 'invalid_format':
+      return formatNames[issue.format];
+    default:
+      return undefined;
+  }
+}
+
+function limitOf(origin: string, which: 'least' | 'most', limit: number | bigint): string {
+  const counted = { string: 'characters', array: 'entries' }[origin];
+  return counted ? `have at ${which} ${limit} ${counted}` : `be at ${which} ${limit}`;
+}
+
+const typeNames: Readonly<Record<string, string>> = {
+  ...{ string: 'text', number: 'a number', int: 'a whole number', boolean: 'true or false' },
+  ...{ array: 'a list', object: 'an object', record: 'an object' },
+};
+const formatNames: Readonly<Record<string, string>> = {
+  ...{ guid: 'Must be an id (a UUID)', uuid: 'Must be an id (a UUID)', url: 'Must be a web address' },
+};

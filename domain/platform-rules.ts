@@ -213,7 +213,13 @@ function checkOptions(options: TargetOptions, rules: Readonly<Record<string, Opt
   const known = Object.keys(rules).join(', ') || 'none';
   return [
     ...unknown.map((name) =>
-      violation('option-unknown', `options.${name}`, known, name, `There is no option ${name} here`),
+      violation(
+        'option-unknown',
+        `options.${name}`,
+        known,
+        name,
+        `There is no option ${name} here${known === 'none' ? '' : `, only ${known}`}`,
+      ),
     ),
     ...Object.entries(rules).flatMap(([name, rule]) => checkOption(name, options[name], rule)),
   ];

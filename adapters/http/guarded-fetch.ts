@@ -148,10 +148,13 @@ function allowedUrl(
   const url = new URL(text, base?.href);
   const isPlain = url.protocol === 'http:';
   if (url.protocol !== 'https:' && !(isPlain && options.allowHttp))
-    throw refused(`An address of ${url.protocol} is not taken`);
+    throw refused(
+      `An address of ${url.protocol} is not taken, only of https:${options.allowHttp ? ' and http:' : ''}`,
+    );
   if (url.username !== '' || url.password !== '') throw refused('An address with a user is not taken');
   const port = Number(url.port || (isPlain ? 80 : 443));
-  if (!(options.ports ?? defaultPorts).includes(port)) throw refused(`The port ${port} is not taken`);
+  const ports = options.ports ?? defaultPorts;
+  if (!ports.includes(port)) throw refused(`The port ${port} is not taken, only ${ports.join(', ')}`);
   url.hash = '';
   return url;
 }

@@ -238,7 +238,8 @@ export async function checkDeciders(
       isEligible(member, policy, post.authors[gate], post.profileIds),
     );
     if (eligible.length >= policy.quorum) return [];
-    const message = `The ${gate} gate needs ${policy.quorum}, and ${eligible.length} active members could decide it`;
+    const author = policy.authorMay ? '' : '; who wrote the post may not';
+    const message = `The ${gate} gate needs ${policy.quorum} to approve, and ${eligible.length} active members may${author}`;
     return [
       {
         path: '/targets',

@@ -41,7 +41,8 @@ export class Story {
   }
 
   #line(post: PlayedPost, event: TimelineEvent): string {
-    const seconds = (new Date(event.occurredAt).getTime() - this.#startedAtMs) / 1000;
+    // The first events may be a little older than their teller.
+    const seconds = Math.max(0, new Date(event.occurredAt).getTime() - this.#startedAtMs) / 1000;
     const who = event.actorName ? `by ${event.actorName}` : '';
     return `${seconds.toFixed(1).padStart(6)} s  ${post.key.padEnd(18)} ${event.type.padEnd(22)} ${[who, detail(event)].filter(Boolean).join(' · ')}`;
   }

@@ -69,10 +69,10 @@ test('no post can use it before it is ready', async () => {
 });
 
 test.each([
-  ['http://files.example/a.jpg', 'An address of http: is not taken'],
-  ['file:///etc/passwd', 'An address of file: is not taken'],
+  ['http://files.example/a.jpg', 'An address of http: is not taken, only of https:'],
+  ['file:///etc/passwd', 'An address of file: is not taken, only of https:'],
   ['https://user:confidential@files.example/', 'An address with a user is not taken'],
-  ['https://files.example:5432/', 'The port 5432 is not taken'],
+  ['https://files.example:5432/', 'The port 5432 is not taken, only 80, 443'],
   ['https://127.0.0.1/', '127.0.0.1 does not lead to a public host'],
   ['https://0x7f.1/', '127.0.0.1 does not lead to a public host'],
   ['https://[::1]/', '[::1] does not lead to a public host'],

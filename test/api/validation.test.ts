@@ -109,6 +109,28 @@ test('gives limit and actual with each, and the path to the target', async () =>
   ]);
 });
 
+test('says in words what a field must be, and which one where it is the only one', async () => {
+  const long = { copy: 'x'.repeat(20_001), dueAt: 'tomorrow' };
+  const wrong = { ...long, type: 'TEXT', media: {}, origin: 7, submit: 'yes', targts: [] };
+  const { body } = await validate(wrong);
+  expect(body.detail).toBe('8 fields are not valid');
+  const said = body.errors.map(({ path, code, message }: Record<string, string>) => [path, code, message]);
+  expect(said.sort()).toEqual([
+    ['/copy', 'too-big', 'Must have at most 20000 characters'],
+    ['/dueAt', 'invalid-format', 'Must be an instant with an offset, e.g. 2026-12-01T09:00:00+01:00'],
+    ['/media', 'wrong-type', 'Must be a list'],
+    ['/origin', 'not-allowed', 'Must be one of human, ai'],
+    ['/submit', 'wrong-type', 'Must be true or false'],
+    ['/targets', 'missing', 'Is missing'],
+    ['/targts', 'unknown-field', 'There is no such field'],
+    ['/type', 'not-allowed', 'Must be one of TEXT_ONLY, SINGLE_IMAGE, CAROUSEL, VIDEO, STORY, REEL'],
+  ]);
+  const one = await validate({ type: 'TEXT_ONLY', copy: 'Hi', targets: [{ profileId: 'nobody' }] });
+  expect(one.body.detail).toBe('/targets/0/profileId: Must be an id (a UUID)');
+  const none = await validate({ type: 'TEXT_ONLY', copy: 'Hi', targets: [] });
+  expect(none.body.detail).toBe('/targets: Must have at least 1 entries');
+});
+
 test('finds nothing wrong with what can be created, and creates nothing', async () => {
   const before = await written();
   const body = { type: 'TEXT_ONLY', copy: 'Hello', targets: [both()[0]], submit: true };

@@ -241,7 +241,7 @@ test.each([
 ])('does not even look up %s', async (url, message) => {
   names.set('example.com', [publicIp]);
   const error = await failureOf(fetchFrom(url));
-  expect([error.code, error.message]).toEqual(['address-refused', message]);
+  expect([error.code, error.message]).toEqual(['address-refused', expect.stringContaining(message)]);
   expect([lookups, dialled]).toEqual([[], []]);
 });
 
@@ -249,10 +249,10 @@ test('takes plain http only where it is set, and other ports only where they are
   names.set('example.com', [publicIp]);
   const strict = createGuardedFetch({ resolve });
   expect((await failureOf(strict('http://example.com/', limits, text))).message).toBe(
-    'An address of http: is not taken',
+    'An address of http: is not taken, only of https:',
   );
   expect((await failureOf(strict('https://example.com:8443/', limits, text))).message).toBe(
-    'The port 8443 is not taken',
+    'The port 8443 is not taken, only 80, 443',
   );
   expect(lookups).toEqual([]);
 });

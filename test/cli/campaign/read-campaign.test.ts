@@ -532,7 +532,7 @@ describe('what one target says of its own', () => {
     [
       'an unknown option',
       '{ profile: pins, type: SINGLE_IMAGE, options: { boardId: "12", bord: x } }',
-      'pins: There is no option bord here',
+      'pins: There is no option bord here, only boardId, boardSectionId, link',
     ],
     [
       'a title that is too long',
