@@ -18,7 +18,7 @@ export function renderConsent({ platform, clientId, scopes, accounts, action }: 
 } {
   const { name } = sandboxPlatforms[platform];
   const choice = (field: string, value: string, label: string) =>
-    `<li><label><input type="checkbox" name="${field}" value="${escapeHtml(value)}" checked> ${label}</label></li>`;
+    `<li><label><input type="checkbox" name="${field}" value="${escapeHtml(value)}" checked> <span>${label}</span></label></li>`;
   const offered =
     accounts.length === 0
       ? '<p>The sandbox has no account here. Register one at <code>/_control/accounts</code>.</p>'
