@@ -50,7 +50,7 @@ export const insertOrReconnectProfile = (
     .onConflict((conflict) =>
       conflict.columns(['tenant_id', 'platform', 'external_id']).doUpdateSet({
         ...{ name: profile.name, grant_id: profile.grant_id, access_token: profile.access_token ?? null },
-        ...{ health: 'active', disconnected_at: null, account_kind: profile.account_kind },
+        ...{ health: 'active', disconnected_at: null },
         row_version: sql<number>`profiles.row_version + 1`,
         updated_at: sql<Date>`clock_timestamp()`,
       }),

@@ -7,7 +7,7 @@ import type { RunDirectory } from '../../activities/maintenance.ts';
 import { createTokenActivities } from '../../activities/token-sweeps.ts';
 import { createTokenSource, tokenFor } from '../../activities/tokens.ts';
 import type { Connector } from '../../adapters/platforms/connector.ts';
-import { RegistryError } from '../../adapters/platforms/registry.ts';
+import { type ConnectorKey, RegistryError } from '../../adapters/platforms/registry.ts';
 import { createEnvelopes } from '../../adapters/secrets/envelope.ts';
 import type { PublishContent } from '../../db/publish-content.ts';
 import { OutcomeError } from '../../domain/outcome.ts';
@@ -26,6 +26,8 @@ const pass = (ms: number) => {
 };
 const pokes: string[] = [];
 const started: RefreshGrantInput[] = [];
+/** Which connectors were wanted. */
+const asked: ConnectorKey[] = [];
 
 beforeAll(async () => {
   fixture = await startFixture();
@@ -64,7 +66,12 @@ function activitiesOn(pool = fixture.workerPool, connector: Connector = provider
   return createTokenActivities({
     ...{ pool, envelopes, runs },
     clock: { now: async () => now() },
-    registry: { connectorFor: () => connector },
+    registry: {
+      connectorFor: (key: ConnectorKey) => {
+        asked.push(key);
+        return connector;
+      },
+    },
   } as unknown as ActivityDependencies);
 }
 const quiet = new DefaultLogger('ERROR');
@@ -165,6 +172,17 @@ test('saves access token, refresh token and expiry together, and writes the atte
   expect(provider.accepts(await openAccess(grantId))).toBe(true);
   expect(await eventsOf(grantId)).toEqual(['refresh refreshed']);
   expect(await healthOf(profileId)).toBe('active');
+});
+
+test('asks by the way that the app is for', async () => {
+  const { grantId } = await insertGrant();
+  const setLogin = (login: string | null) =>
+    fixture.superuser.query('update platform_apps set login = $2 where id = $1', [appId, login]);
+  await setLogin('another');
+  asked.length = 0;
+  expect(await refresh(grantId)).toEqual({ kind: 'refreshed' });
+  expect(asked).toMatchObject([{ platform: 'linkedin', login: 'another' }]);
+  await setLogin(null);
 });
 
 test('fifty who ask for one token that has ended make one call', async () => {

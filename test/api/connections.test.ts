@@ -567,6 +567,21 @@ describe('completing', () => {
   });
 });
 
+test('an account that is known by one way to connect is refused by another', async () => {
+  const app = await createApp();
+  const connectAs = async (kind: ConnectableAccount['kind']) => {
+    const { code } = await consent(app.id, [account('17842', { kind })]);
+    return post('/connections/complete', { code, accounts: ['17842'] });
+  };
+  expect((await connectAs('business')).status).toBe(200);
+  const { status, body } = await connectAs('professional');
+  expect([status, body.code, body.detail]).toEqual([
+    422,
+    'account-unusable',
+    'The account is known as business',
+  ]);
+});
+
 describe('a frontend that receives the code itself', () => {
   const redirectUri = `https://frontend.test/code/${randomUUID()}`;
   const connect = (body: object, token = tenant.tokens.admin) => post('/profiles/connect', body, token);
