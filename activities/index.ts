@@ -1,3 +1,4 @@
+import { createAmendingActivities } from './amending.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { createImportingActivities } from './importing.ts';
 import { createMaintenanceActivities } from './maintenance.ts';
@@ -14,6 +15,7 @@ export const createActivities = (dependencies: ActivityDependencies) => ({
   ...createPublishingActivities(dependencies),
   ...createPartActivities(dependencies),
   ...createRemovingActivities(dependencies),
+  ...createAmendingActivities(dependencies),
   ...createMaintenanceActivities(dependencies),
   ...createPokingActivities(dependencies),
   ...createTokenActivities(dependencies),

@@ -143,7 +143,11 @@ async function projectionOf({ live, tenant }: Stage, postId: string): Promise<st
 function replayed({ live, tenant }: Stage, postId: string, name: string): Promise<string | null> {
   const run = { client: live.temporal, codec: live.codec };
   return oneAtATime(async () =>
-    replayAndKeep(await captureHistory(run, postWorkflowId(tenant.id, postId)), name, live.endpoints.workflowBundlePath),
+    replayAndKeep(
+      await captureHistory(run, postWorkflowId(tenant.id, postId)),
+      name,
+      live.endpoints.workflowBundlePath,
+    ),
   );
 }
 
