@@ -245,6 +245,15 @@ export interface SweptTokens {
   readonly failed: number;
 }
 
+/** Ids alone: what is to be said, and at which targets, is in the rows. `requestId`: the amendment's. */
+export interface AmendmentInput {
+  readonly tenantId: string;
+  readonly requestId: string;
+}
+export interface AmendTargetInput extends AmendmentInput {
+  readonly targetId: string;
+}
+
 /** Failure types activities give to what the workflow must tell apart. */
 export const failureTypes = {
   /** Ask again after the delay; expected, not an error. */
@@ -255,4 +264,8 @@ export const failureTypes = {
   rulesBroken: 'rules-broken',
   /** The profile must be connected again: its post waits for that, and says so. */
   needsReconnect: 'needs-reconnect',
+  /** A hold stands: ask again later. */
+  held: 'held',
+  /** The post is being taken down there, or has been. */
+  removed: 'removed',
 } as const;

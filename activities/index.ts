@@ -1,3 +1,4 @@
+import { createAmendingActivities } from './amending.ts';
 import type { ActivityDependencies, PublishingDependencies } from './dependencies.ts';
 import { createImportingActivities } from './importing.ts';
 import { createMaintenanceActivities } from './maintenance.ts';
@@ -24,6 +25,7 @@ const createPublishers = (dependencies: PublishingDependencies) => ({
   ...createPublishingActivities(dependencies),
   ...createPartActivities(dependencies),
   ...createRemovingActivities(dependencies),
+  ...createAmendingActivities(dependencies),
 });
 
 export type Activities = ReturnType<typeof createActivities>;

@@ -23,6 +23,8 @@ export interface RunDirectory {
   readonly startPoke: (input: { tenantId: string; requestId: string }) => Promise<void>;
   /** Starts the workflow that takes publications down; one that exists already is a success. */
   readonly startRemoval: (input: { tenantId: string; requestId: string }) => Promise<void>;
+  /** Starts the workflow that sends an approved amendment; one that exists already is a success. */
+  readonly startAmendment: (input: { tenantId: string; requestId: string }) => Promise<void>;
   /** Starts the run of what follows a target's post; one that exists already is a success. */
   readonly startParts: (input: PartsWorkflowInput) => Promise<void>;
   /** Starts the workflow that fetches a medium; one that exists already is a success. */
@@ -112,6 +114,10 @@ async function relayOne(pool: pg.Pool, runs: RunDirectory, { tenantId, id }: Ten
     case 'remove-publications':
       // Done when they have been taken down.
       await runs.startRemoval({ tenantId, requestId: id });
+      return true;
+    case 'amend-post':
+      // Done when its targets have said what became of it.
+      await runs.startAmendment({ tenantId, requestId: id });
       return true;
     case 'import-media':
       await runs.startImport({ tenantId, mediaId: id });

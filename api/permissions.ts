@@ -80,6 +80,10 @@ export const permissions = {
   archivePost: managers,
   cancelPost: managers,
   unpublishPost: managers,
+  amendPost: managers,
+  // Whom the policy names may decide, whatever the role.
+  decideAmendment: everyone,
+  withdrawAmendment: managers,
 } as const satisfies Record<string, Permission>;
 
 export type OperationId = keyof typeof permissions;

@@ -7,6 +7,7 @@ import {
 } from '@temporalio/common';
 import { type Command, type CommandAnswer, type RefusalCode, refusalCodes } from '../domain/commands.ts';
 import {
+  amendmentWorkflowId,
   importWorkflowId,
   mainTaskQueue,
   partsWorkflowId,
@@ -16,6 +17,8 @@ import {
   workflowTaskTimeout,
 } from '../workflows/ids.ts';
 import {
+  type AmendmentInput,
+  amendmentWorkflowType,
   type ImportMediaInput,
   importMediaWorkflowType,
   type PartsWorkflowInput,
@@ -41,6 +44,8 @@ export interface PostRuns {
   isBringingOutParts(input: PartsWorkflowInput): Promise<boolean>;
   /** Has publications taken down that somebody has asked for. Repeatable. */
   startRemoval(input: RemovalInput): Promise<void>;
+  /** Has an approved amendment sent. Repeatable. */
+  startAmendment(input: AmendmentInput): Promise<void>;
   /** Has a medium fetched from its address. Repeatable: a run that is there, open or closed, is a success. */
   importMedia(input: ImportMediaInput): Promise<void>;
   /**
@@ -132,6 +137,12 @@ export function createPostRuns(client: Client): PostRuns {
         workflowId: removalWorkflowId(input),
         args: [input],
         staticSummary: 'Takes down what went public',
+      }),
+    startAmendment: (input) =>
+      startOnce(amendmentWorkflowType, {
+        workflowId: amendmentWorkflowId(input),
+        args: [input],
+        staticSummary: 'Changes what stands in public',
       }),
     importMedia: (input) =>
       startOnce(importMediaWorkflowType, {

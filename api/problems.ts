@@ -50,6 +50,9 @@ const refusals: Record<RefusalCode, ProblemKind> = {
 const kinds = {
   ...refusals,
   'nothing-to-unpublish': kind(409, 'Nothing of the post stands in public'),
+  'nothing-to-amend': kind(409, 'Nothing of the post stands in public'),
+  'amendment-open': kind(409, 'Another amendment is open'),
+  'no-open-amendment': kind(409, 'No amendment waits for a decision'),
   'part-in-doubt': kind(409, 'A part may be out, and cannot be looked up'),
   'removal-unsupported': kind(409, 'The platform does not let a post be taken down'),
   'malformed-json': kind(400, 'The body is not JSON'),
@@ -80,6 +83,7 @@ const kinds = {
   'body-too-large': kind(413, 'The body is too large'),
   'unsupported-media-type': kind(415, 'The body must be JSON in UTF-8'),
   'idempotency-key-reused': kind(422, 'The key was used with another body'),
+  'invalid-amendment': kind(422, 'The post cannot be changed like this'),
   'invalid-post': kind(422, 'The post breaks rules'),
   'no-eligible-decider': kind(422, 'Nobody could pass a gate'),
   'connecting-unsupported': kind(422, 'Accounts of the platform are not connected here'),

@@ -1,3 +1,4 @@
+import type { WholeAmendment } from '../db/amendments.ts';
 import type { ConnectionRow } from '../db/connections.ts';
 import type { HoldRow } from '../db/holds.ts';
 import type { MediaRow } from '../db/media.ts';
@@ -16,6 +17,7 @@ import { hashFor } from '../domain/post-state.ts';
 import { partsOf } from '../domain/revision.ts';
 import type { TenantCaller } from './auth.ts';
 import { partsOfRound } from './part-views.ts';
+import type { amendmentSchema } from './schemas/amendments.ts';
 import type { connectionSchema, platformAppSchema, tokenEventSchema } from './schemas/connections.ts';
 import type { holdSchema } from './schemas/holds.ts';
 import type { mediaSchema } from './schemas/media.ts';
@@ -305,6 +307,33 @@ export const viewPost = (whole: WholePostRows, caller: TenantCaller): z.infer<ty
   gates: viewGates(whole.post, whole.revision),
   policy: whole.post.policy as z.infer<typeof postSchema>['policy'],
   decisions: whole.decisions.map(viewDecision),
+  amendment: whole.amendment && viewAmendment(whole.amendment),
+});
+
+export const viewAmendment = (row: WholeAmendment): z.infer<typeof amendmentSchema> => ({
+  id: row.id,
+  state: row.state,
+  hash: row.content_hash,
+  revisionId: row.revision_id,
+  targets: row.targets.map((target) => {
+    const said = row.content.targets.find(({ targetId }) => targetId === target.target_id);
+    return {
+      targetId: target.target_id,
+      copy: said?.copy ?? row.content.copy,
+      title: said?.title ?? null,
+      state: target.state,
+      amendedAt: instantOf(target.amended_at),
+      error: errorOf(target),
+    };
+  }),
+  proposedBy: row.proposed_by,
+  proposedByName: row.proposed_by_name,
+  proposedAt: row.proposed_at.toISOString(),
+  closedAt: instantOf(row.closed_at),
+  decisions: row.decisions.map(({ verdict, memberId, memberName, notes, atMs }) => ({
+    ...{ verdict, memberId, memberName, notes },
+    decidedAt: new Date(atMs).toISOString(),
+  })),
 });
 
 export const viewEvent = (row: PostEventRow) => ({

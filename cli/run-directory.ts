@@ -18,6 +18,7 @@ export function createRunDirectory(client: Client): RunDirectory {
     startPoke: (input) => postRuns.pokeAll(input),
     startParts: (input) => postRuns.startParts(input),
     startRemoval: (input) => postRuns.startRemoval(input),
+    startAmendment: (input) => postRuns.startAmendment(input),
     startImport: (input) => postRuns.importMedia(input),
     async poke(tenantId, postId) {
       const handle = client.workflow.getHandle(postWorkflowId(tenantId, postId));

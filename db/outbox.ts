@@ -34,6 +34,15 @@ export async function insertRemovalRequest(transaction: TenantTransaction, id: s
     .execute();
 }
 
+/** Asks for an approved amendment to be sent, in the transaction that notes the approval; the request has its id. */
+export async function insertAmendmentRequest(transaction: TenantTransaction, id: string): Promise<void> {
+  await transaction
+    .insertInto('outbox')
+    .values({ id, kind: 'amend-post', post_id: null, input: '{}' })
+    .onConflict((conflict) => conflict.columns(['tenant_id', 'id']).doNothing())
+    .execute();
+}
+
 /** Asks for another round of what follows a target's post, in the transaction that opens it. */
 export async function insertPartsRequest(
   transaction: TenantTransaction,

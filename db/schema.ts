@@ -1,4 +1,6 @@
 import type { ColumnType, Generated, JSONColumnType } from 'kysely';
+import type { AmendmentState, AmendmentTargetState } from '../domain/amending.ts';
+import type { DecisionRecord } from '../domain/commands.ts';
 import type { Block } from '../domain/lifecycle.ts';
 import type { PartOutcome } from '../domain/parts.ts';
 import type { PolicyLayer, PostPolicy } from '../domain/policy.ts';
@@ -291,7 +293,7 @@ export interface PostRunsTable {
 export interface OutboxTable {
   tenant_id: TenantId;
   id: string;
-  kind: 'start-post' | 'poke-posts' | 'remove-publications' | 'import-media' | 'start-parts';
+  kind: 'start-post' | 'poke-posts' | 'remove-publications' | 'import-media' | 'start-parts' | 'amend-post';
   post_id: string | null;
   input: Json<unknown>;
   created_at: CreatedAt;
@@ -318,6 +320,33 @@ export interface RemovalsTable {
   requested_by_name: string;
   requested_at: CreatedAt;
   removed_at: Date | null;
+  error_code: string | null;
+  error_message: string | null;
+}
+
+export interface AmendmentsTable {
+  tenant_id: TenantId;
+  id: string;
+  post_id: string;
+  revision_id: string;
+  state: AmendmentState;
+  gate: Json<GateState>;
+  decisions: Json<readonly DecisionRecord[]>;
+  proposed_by: string;
+  proposed_by_name: string;
+  proposed_at: CreatedAt;
+  closed_at: Date | null;
+}
+
+export interface AmendmentTargetsTable {
+  tenant_id: TenantId;
+  amendment_id: string;
+  post_id: string;
+  target_id: string;
+  publication_id: string;
+  state: Generated<AmendmentTargetState>;
+  fence: Generated<number>;
+  amended_at: Date | null;
   error_code: string | null;
   error_message: string | null;
 }
@@ -452,6 +481,8 @@ export interface Database {
   preparations: PreparationsTable;
   removals: RemovalsTable;
   part_rounds: PartRoundsTable;
+  amendments: AmendmentsTable;
+  amendment_targets: AmendmentTargetsTable;
   publications: PublicationsTable;
   idempotency_keys: IdempotencyKeysTable;
   tenant_keys: TenantKeysTable;

@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from 'kysely';
+import { amendmentOf, newestAmendment, type WholeAmendment } from './amendments.ts';
 import type { MemberRow } from './members.ts';
 import type { PartRoundRow } from './part-rounds.ts';
 import type { PostRow, RevisionRow, TargetWithProfile } from './posts.ts';
@@ -21,6 +22,8 @@ export interface WholePostRows {
   /** The newest round of what follows each target's post, and the rows of the parts. */
   readonly rounds: readonly PartRoundRow[];
   readonly parts: readonly PublicationRow[];
+  /** The newest. */
+  readonly amendment: WholeAmendment | null;
 }
 
 /** What JSON makes of a row: instants become text. */
@@ -32,6 +35,7 @@ interface WholePostInJson extends InJson<ShownPostRow> {
   readonly decisions: readonly InJson<DecisionRow>[];
   readonly rounds: readonly InJson<PartRoundRow>[];
   readonly parts: readonly InJson<PublicationRow>[];
+  readonly amendment: unknown;
 }
 
 /**
@@ -51,7 +55,8 @@ const wholePost = (id: string): RawBuilder<WholePostInJson | null> => sql`(selec
       as decisions,
     coalesce((select json_agg(n) from (select distinct on (a.target_id) a.* from part_rounds a where a.post_id = p.id
       order by a.target_id, a.cycle desc) n), '[]') as rounds,
-    coalesce((select json_agg(b) from publications b where b.post_id = p.id and b.part > 0), '[]') as parts
+    coalesce((select json_agg(b) from publications b where b.post_id = p.id and b.part > 0), '[]') as parts,
+    ${newestAmendment(sql.ref('p.id'))} as amendment
   from posts p join revisions r on r.id = p.revision_id
   where p.id = ${id}) w)`;
 
@@ -92,6 +97,7 @@ const rowsOf = ({
   decisions,
   rounds,
   parts,
+  amendment,
   ...post
 }: WholePostInJson): WholePostRows => ({
   post: withDates<ShownPostRow>(post, [
@@ -103,6 +109,7 @@ const rowsOf = ({
     withDates<TargetWithProfile>(target, ['due_at', 'published_at', 'removed_at']),
   ),
   decisions: decisions.map((decision) => withDates<DecisionRow>(decision, ['decided_at'])),
+  amendment: amendmentOf(amendment),
   rounds: rounds.map((round) => withDates<PartRoundRow>(round, ['created_at', 'ended_at'])),
   parts: parts.map((part) =>
     withDates<PublicationRow>(part, [

@@ -40,11 +40,21 @@ export interface LedgerPost {
   content?: unknown;
   visibility?: string;
   digest?: string;
+  /** What it has been changed to since, oldest first; the same again is no change. */
+  amendments?: LedgerAmendment[];
   removedAt?: string;
+}
+
+/** One change of what stands there. */
+export interface LedgerAmendment {
+  text: string;
+  title?: string;
+  amendedAt: string;
 }
 
 type LedgerRecord =
   | { kind: 'post'; post: LedgerPost }
+  | { kind: 'amendment'; ledgerId: string; amendment: LedgerAmendment }
   | { kind: 'removal'; ledgerId: string; removedAt: string };
 
 export interface LedgerFilter {
@@ -57,6 +67,8 @@ export interface LedgerFilter {
 /** What went live, oldest first. It holds only posts that are on the disk. */
 export interface Ledger {
   add(post: Omit<LedgerPost, 'ledgerId'>): Promise<LedgerPost>;
+  /** Notes a change of its text; one to what it says already changes nothing. */
+  amend(ledgerId: string, change: Omit<LedgerAmendment, 'amendedAt'>, amendedAt: Date): Promise<void>;
   remove(ledgerId: string, removedAt: Date): Promise<void>;
   list(filter?: LedgerFilter): LedgerPost[];
   find(ledgerId: string): LedgerPost | undefined;
@@ -81,6 +93,11 @@ export async function openLedger(path: string): Promise<Ledger> {
         if (post.handle) byHandle.set(`${post.platform} ${post.handle}`, post);
         return;
       }
+      case 'amendment': {
+        const amended = posts.find((post) => post.ledgerId === record.ledgerId);
+        if (amended) amended.amendments = [...(amended.amendments ?? []), record.amendment];
+        return;
+      }
       case 'removal': {
         const removed = posts.find((post) => post.ledgerId === record.ledgerId);
         if (removed) removed.removedAt = record.removedAt;
@@ -102,6 +119,14 @@ export async function openLedger(path: string): Promise<Ledger> {
       const post = { ledgerId: randomUUID(), ...input };
       await write({ kind: 'post', post });
       return post;
+    },
+    async amend(ledgerId, change, amendedAt) {
+      const post = posts.find((one) => one.ledgerId === ledgerId);
+      if (!post) throw new Error(`The ledger has no post ${ledgerId}`);
+      const { text, title = post.title } = post.amendments?.at(-1) ?? post;
+      if (text === change.text && (change.title ?? title) === title) return;
+      const amendment = { ...change, amendedAt: amendedAt.toISOString() };
+      await write({ kind: 'amendment', ledgerId, amendment });
     },
     remove: (ledgerId, removedAt) => write({ kind: 'removal', ledgerId, removedAt: removedAt.toISOString() }),
     list: ({ platform, externalId, since } = {}) =>

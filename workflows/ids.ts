@@ -4,6 +4,7 @@ const postPrefix = 'post';
 const pokePrefix = 'poke';
 const partsPrefix = 'parts';
 const removalPrefix = 'removal';
+const amendmentPrefix = 'amendment';
 const tokenPrefix = 'token';
 const importPrefix = 'import';
 const prefixesOfTenants: readonly (string | undefined)[] = [
@@ -11,6 +12,7 @@ const prefixesOfTenants: readonly (string | undefined)[] = [
   pokePrefix,
   partsPrefix,
   removalPrefix,
+  amendmentPrefix,
   tokenPrefix,
   importPrefix,
 ];
@@ -26,6 +28,14 @@ export const importWorkflowId = ({ tenantId, mediaId }: { tenantId: string; medi
 
 export const removalWorkflowId = ({ tenantId, requestId }: { tenantId: string; requestId: string }): string =>
   `${removalPrefix}/${tenantId}/${requestId}`;
+
+export const amendmentWorkflowId = ({
+  tenantId,
+  requestId,
+}: {
+  tenantId: string;
+  requestId: string;
+}): string => `${amendmentPrefix}/${tenantId}/${requestId}`;
 
 /** One run brings what follows a target's post; a person's retry is another round. */
 export const partsWorkflowId = (

@@ -1,3 +1,4 @@
+export { amendmentWorkflow } from './amendment.ts';
 export { importMediaWorkflow } from './import-media.ts';
 export { maintenanceWorkflow } from './maintenance.ts';
 export { partsWorkflow } from './parts.ts';

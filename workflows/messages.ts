@@ -43,6 +43,9 @@ export const partsWorkflowType = 'partsWorkflow';
 export type { RemovalInput } from '../activities/contract.ts';
 export const removalWorkflowType = 'removalWorkflow';
 
+export type { AmendmentInput } from '../activities/contract.ts';
+export const amendmentWorkflowType = 'amendmentWorkflow';
+
 /** The type name under which runs are started. */
 export const postWorkflowType = 'postWorkflow';
 

@@ -119,15 +119,22 @@ export const { confirmTarget } = proxyActivities<Activities>({
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' },
 });
 
-/** Takes one publication down: repeatable, tried for a day. */
-export const { removePublication } = proxyActivities<Activities>({
+/** Takes one publication down, or changes one: repeatable, tried for a day. */
+export const { removePublication, amendTarget } = proxyActivities<Activities>({
   startToCloseTimeout: '2m',
   heartbeatTimeout: '10s',
   scheduleToCloseTimeout: '24h',
   retry: { initialInterval: '2s', backoffCoefficient: 2, maximumInterval: '15m' },
 });
 
-export const { listRemovals, noteRemovalFailed, closeRemovalRequest } = proxyActivities<Activities>(rows);
+export const {
+  listRemovals,
+  noteRemovalFailed,
+  closeRemovalRequest,
+  listAmendments,
+  noteAmendmentFailed,
+  closeAmendment,
+} = proxyActivities<Activities>(rows);
 
 /** Looks at every open post: long, repeatable, going on where a lost attempt was. The next tick tries again anyway. */
 export const { maintainPosts: maintain } = proxyActivities<Activities>({

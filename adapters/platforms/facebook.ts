@@ -260,10 +260,14 @@ function createRemover(graph: Graph): Remover {
 /** Only what the same application has made can be changed. */
 // https://developers.facebook.com/documentation/pages-api/posts (read 2026-11-21)
 function createAmender(graph: Graph): Amender {
+  const refuses: Amender['refuses'] = ({ type }) =>
+    type === 'STORY' ? 'A story on Facebook has no text' : null;
   return {
+    changesTitle: false,
+    refuses,
     amend: async (account, publicId, content, context) => {
-      if (content.type === 'STORY')
-        throw new OutcomeError('rejected', 'A story on Facebook has no text', { sent: false });
+      const reason = refuses(content);
+      if (reason) throw new OutcomeError('rejected', reason, { sent: false });
       const what = 'Facebook change of a text';
       const body = await graph.post(account.accessToken, context, {
         path: path`/${publicId}`,

@@ -175,6 +175,8 @@ function createRemover(api: LinkedInApi): Remover {
 // https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/posts-api#update-posts (read 2026-11-21)
 function createAmender(api: LinkedInApi): Amender {
   return {
+    changesTitle: false,
+    refuses: () => null,
     amend: async (account, publicId, content, context) => {
       await api.http.send(
         requestTo(api, account, context, {

@@ -190,6 +190,10 @@ export interface Remover {
 
 /** Optional capability: changes the text of what stands in public. Repeatable: the same text again changes nothing. */
 export interface Amender {
+  /** Whether the title is changed with the text. */
+  readonly changesTitle: boolean;
+  /** Why a post like this cannot be changed there (`null`: it can); no call is made to find out. */
+  readonly refuses: (content: Pick<PublicContent, 'type' | 'options'>) => string | null;
   readonly amend: (
     account: Account,
     publicId: string,

@@ -329,10 +329,14 @@ function createRemover(api: RedditApi): Remover {
 /** Reddit lets the body of a text post be changed, and nothing else. */
 // The notes on it in https://github.com/Pyprohly/reddit-api-doc-notes (read 2026-11-21)
 function createAmender(api: RedditApi): Amender {
+  const refuses: Amender['refuses'] = ({ type, options }) =>
+    type !== 'TEXT_ONLY' || options?.url !== undefined ? 'Reddit changes the text of text posts alone' : null;
   return {
+    changesTitle: false,
+    refuses,
     amend: async (account, publicId, content, context) => {
-      if (content.type !== 'TEXT_ONLY' || content.options?.url !== undefined)
-        throw new OutcomeError('rejected', 'Reddit changes the text of text posts alone', { sent: false });
+      const reason = refuses(content);
+      if (reason) throw new OutcomeError('rejected', reason, { sent: false });
       await call(api, account, context, {
         path: '/api/editusertext?raw_json=1',
         form: { api_type: 'json', thing_id: publicId, text: content.text },

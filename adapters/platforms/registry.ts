@@ -7,7 +7,7 @@ import { instagram } from './instagram.ts';
 import { linkedin } from './linkedin.ts';
 import { mastodon } from './mastodon.ts';
 import { pinterest } from './pinterest.ts';
-import type { PlatformAdapter } from './publisher.ts';
+import type { Amender, PlatformAdapter } from './publisher.ts';
 import { reddit } from './reddit.ts';
 import { threads } from './threads.ts';
 import { tiktok } from './tiktok.ts';
@@ -103,8 +103,7 @@ export interface Capabilities {
 }
 
 export function capabilitiesOf(platform: Platform, kind: AccountKind): Capabilities {
-  const options = { ...liveEndpoints[platform], fetch: () => Promise.reject(new Error('Only asked about')) };
-  const adapter = definitions[platform].create(options)[kind];
+  const adapter = adapterToAsk(platform, kind);
   return {
     finds: adapter?.finder !== undefined,
     replies: adapter?.replier !== undefined,
@@ -112,6 +111,18 @@ export function capabilitiesOf(platform: Platform, kind: AccountKind): Capabilit
     removes: adapter?.remover !== undefined,
     amends: adapter?.amender !== undefined,
   };
+}
+
+/** What can be changed of what stands there; `undefined` where nothing can. No call is made to find out. */
+export const amendingOf = (
+  platform: Platform,
+  kind: AccountKind,
+): Pick<Amender, 'changesTitle' | 'refuses'> | undefined => adapterToAsk(platform, kind)?.amender;
+
+/** An adapter that makes no call. */
+function adapterToAsk(platform: Platform, kind: AccountKind): PlatformAdapter | undefined {
+  const fetch = () => Promise.reject(new Error('Only asked about'));
+  return definitions[platform].create({ ...liveEndpoints[platform], fetch })[kind];
 }
 
 interface PlatformSet {

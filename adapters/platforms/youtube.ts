@@ -327,6 +327,8 @@ function createRemover(api: YouTubeApi): Remover {
 // https://developers.google.com/youtube/v3/docs/videos/update (read 2026-11-21)
 function createAmender(api: YouTubeApi): Amender {
   return {
+    changesTitle: true,
+    refuses: () => null,
     amend: async (account, publicId, content, context) => {
       assertUploadable(content);
       await callJson(api, account.accessToken, context, {

@@ -1,6 +1,8 @@
+import type { WholeAmendment } from '../../db/amendments.ts';
 import type { OperationId } from '../permissions.ts';
 import type { ProblemCode } from '../problems.ts';
 import { noFields, type RequestContext, type Route, tenantRoute } from '../route.ts';
+import { amendInputSchema, amendmentDecisionInputSchema, amendmentSchema } from '../schemas/amendments.ts';
 import { id } from '../schemas/common.ts';
 import {
   cancelInputSchema,
@@ -15,6 +17,7 @@ import {
   scheduleInputSchema,
   unpublishInputSchema,
 } from '../schemas/posts.ts';
+import { decideOnAmendment, proposeAmendment, withdrawAmendment } from '../services/amend-post.ts';
 import {
   archivePost,
   cancelPost,
@@ -29,7 +32,7 @@ import {
 } from '../services/post-commands.ts';
 import { retryPost } from '../services/retry-post.ts';
 import { unpublishPost } from '../services/unpublish-post.ts';
-import { viewRemoval } from '../views.ts';
+import { viewAmendment, viewRemoval } from '../views.ts';
 import type { z } from '../zod.ts';
 
 interface CommandRoute<Body extends z.ZodType> {
@@ -83,8 +86,77 @@ const unpublishRoute = tenantRoute({
   }),
 });
 
+const amendmentRoute = <Body extends z.ZodType>({
+  run,
+  ...route
+}: {
+  readonly operationId: OperationId;
+  readonly path: string;
+  readonly summary: string;
+  readonly description: string;
+  readonly body: Body;
+  readonly idempotencyKey?: 'optional';
+  readonly problems: readonly ProblemCode[];
+  readonly run: (context: RequestContext, postId: string, body: z.infer<Body>) => Promise<WholeAmendment>;
+}): Route =>
+  tenantRoute({
+    ...route,
+    method: 'post',
+    tag: 'Commands',
+    params: paramsSchema,
+    answer: { status: 200, description: 'The amendment as it stands', schema: amendmentSchema },
+    idempotencyKey: route.idempotencyKey ?? 'required',
+    problems: ['not-found', 'not-submitted', 'post-closed', ...route.problems],
+    handle: async ({ context, params: { postId }, body }) => ({
+      status: 200,
+      body: viewAmendment(await run(context, postId, body as z.infer<Body>)),
+    }),
+  });
+
+/** They change what is out already, so they are no commands to the post's run, which may have ended. */
+const amendmentRoutes: readonly Route[] = [
+  amendmentRoute({
+    operationId: 'amendPost',
+    path: '/posts/{postId}/amend',
+    summary: 'Propose to change what stands in public',
+    description:
+      'It waits for the content gate, by the same policy as a post. Refused with all reasons at once where a platform, or a type of post there, cannot be changed. One at a time.',
+    body: amendInputSchema,
+    problems: ['nothing-to-amend', 'amendment-open', 'invalid-amendment', 'no-eligible-decider'],
+    run: proposeAmendment,
+  }),
+  amendmentRoute({
+    operationId: 'decideAmendment',
+    path: '/posts/{postId}/amend/decisions',
+    summary: 'Approve or reject the open amendment',
+    description:
+      'Names the hash that was seen. The same decision again is answered and counted once. Once approved it goes out, after the answer.',
+    body: amendmentDecisionInputSchema,
+    idempotencyKey: 'optional',
+    problems: [
+      'no-open-amendment',
+      'stale-hash',
+      'may-not-decide',
+      'author-may-not-decide',
+      'already-voted',
+      'notes-required',
+    ],
+    run: decideOnAmendment,
+  }),
+  amendmentRoute({
+    operationId: 'withdrawAmendment',
+    path: '/posts/{postId}/amend/withdraw',
+    summary: 'Call the open amendment off before it is decided',
+    description: 'Nothing of it has been sent.',
+    body: noFields,
+    problems: ['no-open-amendment'],
+    run: (context, postId) => withdrawAmendment(context, postId),
+  }),
+];
+
 export const postCommandRoutes: readonly Route[] = [
   unpublishRoute,
+  ...amendmentRoutes,
   commandRoute({
     operationId: 'submitPost',
     verb: 'submit',

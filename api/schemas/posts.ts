@@ -5,6 +5,7 @@ import { latenessRules } from '../../domain/policy.ts';
 import { accountKinds, gates, platforms, postStatuses, postTypes, roles } from '../../domain/post.ts';
 import { targetPhases } from '../../domain/post-state.ts';
 import { z } from '../zod.ts';
+import { amendmentSchema } from './amendments.ts';
 import { id, instant, pageQuery, problemErrorSchema } from './common.ts';
 import { checkDue, dueFields, saysDue } from './due-times.ts';
 import { hasAnyField } from './tenants.ts';
@@ -414,6 +415,7 @@ export const postSchema = z
     gates: byGate(gateState).nullable().openapi({ description: 'Null until the post is submitted' }),
     policy: byGate(gatePolicy).nullable().openapi({ description: 'Null until the post is submitted' }),
     decisions: z.array(decisionSchema),
+    amendment: amendmentSchema.nullable().openapi({ description: 'The newest' }),
   })
   .openapi('Post');
 

@@ -227,11 +227,17 @@ export async function policyOfProfiles(
  */
 export async function checkDeciders(
   { database, dependencies }: RequestContext,
-  post: { type: PostType; policy: PostPolicy; authors: Record<Gate, string>; profileIds: readonly string[] },
+  post: {
+    type: PostType;
+    policy: PostPolicy;
+    authors: Readonly<Record<Gate, string>>;
+    profileIds: readonly string[];
+  },
+  asked: readonly Gate[] = gatesOf(post.type),
 ): Promise<ProblemError[]> {
   if (dependencies.auth.mode === 'claims') return [];
   const members = await listActiveMembers(database);
-  return gatesOf(post.type).flatMap((gate) => {
+  return asked.flatMap((gate) => {
     const policy = post.policy[gate];
     if (!policy.required) return [];
     const eligible = members.filter((member) =>

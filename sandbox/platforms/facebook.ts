@@ -531,6 +531,7 @@ function createFacebook(context: SandboxContext): RunningPlatform {
       const text = requireText(readParameters(call), isVideo ? 'description' : 'message');
       if (post.postType === 'STORY') throw gone(post.publicId);
       await edits.put(post.publicId, { id: post.publicId, text });
+      await context.ledger.amend(post.ledgerId, { text }, context.now());
       return jsonReply(200, { success: true });
     },
   };

@@ -424,8 +424,9 @@ function createLinkedIn(context: SandboxContext): RunningPlatform {
       if (!post || post.removedAt) throw refusal(404, 'NOT_FOUND', `Not found: ${call.params.urn}`);
       const author = requireOwnAccount(call, 'author', post.externalId);
       requireWriteScope(call, author, 'posts.PARTIAL_UPDATE');
-      const { rawText } = readCommentary(asObject(asObject(requireJson(call).patch).$set));
+      const { rawText, text } = readCommentary(asObject(asObject(requireJson(call).patch).$set));
       await amendments.put(post.publicId, { rawText, amendedAt: context.now().getTime() });
+      await context.ledger.amend(post.ledgerId, { text }, context.now());
       return { status: 204 };
     },
   };

@@ -618,7 +618,9 @@ function createReddit(context: SandboxContext): RunningPlatform {
         throw refusal('NO_THING_ID', 'id not specified', 'thing_id');
       if (post.postType !== 'REPLY' && contentOf(post).kind !== 'self')
         throw refusal('placeholder', "This post can't be edited", 'text');
-      await edits.put(post.publicId, { id: post.publicId, text: form.get('text') ?? '' });
+      const text = form.get('text') ?? '';
+      await edits.put(post.publicId, { id: post.publicId, text });
+      await context.ledger.amend(post.ledgerId, { text }, context.now());
       return jsonReply(200, { json: { errors: [], data: { things: [render(post)] } } });
     },
   };

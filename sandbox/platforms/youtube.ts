@@ -344,6 +344,8 @@ function createYouTube(context: SandboxContext): RunningPlatform {
       }
       const changed = { ...video, snippet: readSnippet(given) };
       await videos.put(video.id, changed);
+      const { title, description: text } = changed.snippet;
+      await context.ledger.amend(post.ledgerId, { title, text }, context.now());
       return jsonReply(200, renderVideo(post, changed, parts));
     },
   };

@@ -55,6 +55,7 @@ function fakeRuns(
     async startPoke() {},
     async startParts() {},
     async startRemoval() {},
+    async startAmendment() {},
     async startRefresh() {},
     refresh: async () => true,
     async startImport({ mediaId }) {

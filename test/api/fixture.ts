@@ -90,6 +90,9 @@ export function createFakeRuns(workerPool: pg.Pool): FakeRuns {
       failIfAsked();
       fake.removals.push(input);
     },
+    startAmendment: async () => {
+      failIfAsked();
+    },
     importMedia: async (input) => {
       failIfAsked();
       fake.imports.push(input);

@@ -66,6 +66,8 @@ const decidedMedia = Object.fromEntries(
 /** Every privilege on a table or its columns, beside its owner's. */
 const tableGrants: Record<string, Record<string, string>> = {
   gatepost_api: {
+    amendment_targets: add,
+    amendments: change,
     connections: change,
     decisions: read,
     grants: change,
@@ -94,6 +96,10 @@ const tableGrants: Record<string, Record<string, string>> = {
     token_events: add,
   },
   gatepost_worker: {
+    amendment_targets: read,
+    ...columns('amendment_targets', ['amended_at', 'error_code', 'error_message', 'fence', 'state'], update),
+    amendments: read,
+    ...columns('amendments', ['closed_at', 'state'], update),
     connections: read,
     ...columns('connections', ['page_tokens', 'state', 'tokens'], update),
     decisions: add,

@@ -11,7 +11,7 @@ const { workflowBundlePath: bundlePath } = testEndpoints();
 
 beforeAll(() => installQuietRuntime());
 
-/** Every shape of a post's life, of what follows it and of its removal, that released code has left sleeping somewhere. */
+/** Every shape of a post's life, of what follows it, of its removal and of its amendment, that released code has left sleeping somewhere. */
 const shapes = [
   'text-approved-published',
   'carousel-approved-published',
@@ -34,6 +34,8 @@ const shapes = [
   'removal-refused',
   'removal-in-doubt',
   'removal-given-up',
+  'amended',
+  'amendment-refused',
 ];
 
 test('the committed histories hold every shape', () => {
