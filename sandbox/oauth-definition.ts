@@ -18,6 +18,8 @@ export interface SandboxOAuth {
   pkce: 'none' | 'S256' | 'S256-hex';
   /** A request without a challenge is taken; what one was asked for is checked all the same. */
   isPkceOptional?: true;
+  /** The address that people are sent back to is told whose answer it is (RFC 9207). */
+  namesIssuer?: true;
   codeSeconds: number;
   /** Of the tokens that a code gives; `null` for one without an end. */
   accessSeconds: number | null;

@@ -123,7 +123,8 @@ export function createOAuth(
         ...{ isCodeUsed: false, isRevoked: false, spentRefreshTokens: [], accessTokens: [] },
       };
       await consents.put(consent.id, consent);
-      return redirect(request.redirectUri, { code, state: request.state });
+      const iss = `http://${call.headers.host}/${platform}`;
+      return redirect(request.redirectUri, { code, state: request.state, ...(oauth.namesIssuer && { iss }) });
     },
   };
 

@@ -60,6 +60,11 @@ export interface Connector {
   readonly requiredScopes: readonly string[];
   /** Without one of these nothing can be published for accounts of that kind (default none beside the others). */
   readonly requiredScopesOfKind?: Readonly<Partial<Record<AccountKind, readonly string[]>>>;
+  /**
+   * Who the platform says that it is, where it says so when it sends people back (RFC 9207): an answer in another's name is
+   * not believed. Left out where it does not.
+   */
+  readonly issuer?: string;
   /** `S256` in base64url, `S256-hex` as TikTok wants it, `none` where the platform has no PKCE. */
   readonly pkce: 'S256' | 'S256-hex' | 'none';
   readonly renewal: Renewal;

@@ -28,6 +28,8 @@ export function createYouTubeConnector(options: AdapterOptions): Connector {
   return {
     defaultScopes,
     requiredScopes,
+    // https://developers.google.com/identity/openid-connect/reference (read 2026-11-22): the host's origin, no more.
+    issuer: oauthUrl,
     pkce: 'S256',
     renewal: 'refresh-token',
     keepsRefreshToken: true,

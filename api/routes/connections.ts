@@ -56,6 +56,7 @@ export const connectionRoutes: readonly Route[] = [
       state: z.string().min(1).max(500),
       code: z.string().min(1).max(4_096).optional(),
       error: z.string().max(200).optional(),
+      iss: z.string().max(500).optional().openapi({ description: 'Who the platform says it is (RFC 9207)' }),
     }),
     answer: {
       status: 302,

@@ -124,6 +124,12 @@ export const connectWithCodeSchema = z
     code: oneTimeCode().openapi({ description: "The platform's code" }),
     state: z.string().min(1).max(500),
     redirectUri: z.string().min(1).max(2_000).openapi({ description: 'Where the code arrived' }),
+    iss: z
+      .string()
+      .min(1)
+      .max(500)
+      .optional()
+      .openapi({ description: 'As it arrived beside the code, if it did' }),
     accounts: externalIds().optional().openapi({
       description: 'Left out, the only account that can be connected is; of several, one has to choose',
     }),

@@ -60,6 +60,7 @@ export async function connectWithCode(
     readonly code: string;
     readonly state: string;
     readonly redirectUri: string;
+    readonly iss?: string | undefined;
     readonly accounts?: readonly string[] | undefined;
   },
 ): Promise<Completed & { readonly completionCode: string | null }> {
@@ -72,7 +73,12 @@ export async function connectWithCode(
 
 async function receiveCode(
   { dependencies, database, caller, now }: RequestContext,
-  { code, state: secret, redirectUri }: { code: string; state: string; redirectUri: string },
+  {
+    code,
+    state: secret,
+    redirectUri,
+    iss,
+  }: { code: string; state: string; redirectUri: string; iss?: string | undefined },
 ): Promise<ReceivedAuthorization> {
   const stateHash = hashOfSecret(secret);
   const known = await findTenantOfState(dependencies.pool, stateHash);
@@ -82,7 +88,7 @@ async function receiveCode(
   const isMeant =
     state?.subject === caller.subject && state.redirect_uri === redirectUri && state.expires_at > now;
   if (!state || !isMeant) throw invalidState();
-  return exchange({ dependencies, database, tenantId: caller.tenantId, now }, state, code);
+  return exchange({ dependencies, database, tenantId: caller.tenantId, now }, state, { code, iss });
 }
 
 async function activate(

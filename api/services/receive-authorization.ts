@@ -67,6 +67,8 @@ export interface CallbackQuery {
   readonly state: string;
   readonly code?: string | undefined;
   readonly error?: string | undefined;
+  /** Who sends the answer, where the platform says it. */
+  readonly iss?: string | undefined;
 }
 
 interface Deps {
@@ -97,7 +99,10 @@ export async function receiveAuthorization(
   if (refusal) return back({ error: refusal, connection: state.id });
   try {
     const { tenantId } = known;
-    const received = await exchange({ dependencies, now, database, tenantId }, state, query.code!);
+    const received = await exchange({ dependencies, now, database, tenantId }, state, {
+      code: query.code!,
+      iss: query.iss,
+    });
     if (received.connection.accounts.length === 0)
       return back({ error: 'no-accounts', connection: state.id });
     return back({ code: received.code, connection: state.id });
@@ -147,16 +152,21 @@ export interface Exchange {
 
 /**
  * Turns a code into a pending connection, once: its state has been used up before. Throws `authorization-failed` where the
- * platform gives no tokens.
+ * platform gives no tokens, or where somebody else says that the code is theirs.
  */
 export async function exchange(
   { dependencies, database, tenantId, now }: Exchange,
   state: OauthStateRow,
-  code: string,
+  { code, iss }: { readonly code: string; readonly iss?: string | undefined },
 ): Promise<ReceivedAuthorization> {
   const app = await findPlatformApp(database, state.app_id);
   if (!app) throw invalidState();
   const connector = await connectorOf(dependencies, tenantId, app);
+  if (iss !== undefined && connector.issuer !== undefined && iss !== connector.issuer)
+    throw new Problem(
+      'authorization-failed',
+      `The code is not ${app.platform}'s: another issuer names itself`,
+    );
   const context = callContext();
   const tokens = await askingPlatform(() =>
     connector.exchange(

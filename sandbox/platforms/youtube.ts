@@ -57,6 +57,7 @@ export const youtube = {
       },
     ],
     revocation: { method: 'post', path: '/revoke', proof: 'none', refusesUnknown: true },
+    namesIssuer: true,
     ...{ pkce: 'S256', isPkceOptional: true, codeSeconds: 600, accessSeconds: 3_600 },
     ...{ refreshSeconds: 'endless', rotates: false },
     // Without the prompt somebody who has consented before is given none.

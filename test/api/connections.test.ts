@@ -387,6 +387,36 @@ describe('a state', () => {
   });
 });
 
+describe('an answer that says whose it is', () => {
+  test.each([
+    ['its own', 'https://provider.test', null],
+    ['nobody', undefined, null],
+    ['another', 'https://elsewhere.test', 'failed'],
+    ['one that only starts alike', 'https://provider.test.elsewhere.test', 'failed'],
+    ['its own with a slash', 'https://provider.test/', 'failed'],
+  ])('at the callback, naming %s', async (_what, iss, error) => {
+    const app = await createApp();
+    provider.accounts.push(account(`urn:li:organization:iss-${randomUUID()}`));
+    const { state } = await start(app.id);
+    const before = provider.exchanges.length;
+    const answer = await callback(app.id, { state, code: provider.grantCode(), ...(iss && { iss }) });
+    expect(errorOf(answer)).toBe(error);
+    // A code that another sent is not given to the platform, which would spend it.
+    expect(provider.exchanges).toHaveLength(error ? before : before + 1);
+  });
+
+  test('at a frontend, naming another', async () => {
+    const redirectUri = `https://frontend.test/iss/${randomUUID()}`;
+    const app = await createApp({ redirectUri, returnUrls: [] });
+    const { state } = await start(app.id);
+    const before = provider.exchanges.length;
+    const body = { code: provider.grantCode(), state, redirectUri, iss: 'https://elsewhere.test' };
+    const reply = await post('/profiles/connect', body);
+    expect([reply.status, reply.body.code]).toEqual([422, 'authorization-failed']);
+    expect(provider.exchanges).toHaveLength(before);
+  });
+});
+
 describe('the callback', () => {
   test('only makes a pending connection, whose tokens stand nowhere in the clear', async () => {
     const app = await createApp();

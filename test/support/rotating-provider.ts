@@ -52,6 +52,7 @@ export function createRotatingProvider(now: () => Date = () => new Date()): Rota
   const connector: Connector = {
     defaultScopes: ['post.read', 'post.write'],
     requiredScopes: ['post.write'],
+    issuer: 'https://provider.test',
     pkce: 'S256',
     renewal: 'refresh-token',
     get keepsRefreshToken() {

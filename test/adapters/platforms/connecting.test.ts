@@ -119,6 +119,7 @@ async function allow(way: Way, unticked?: string): Promise<Allowed> {
   const ticked = page.ticked.filter(([, value]) => value !== unticked);
   const back = await submit(page, 'allow', ticked);
   expect([back.origin + back.pathname, back.searchParams.get('state')]).toEqual([redirectUri, state]);
+  expect(back.searchParams.get('iss')).toBe(connector.issuer ?? null);
   return { connector, code: back.searchParams.get('code')!, codeVerifier };
 }
 
