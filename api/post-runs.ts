@@ -42,9 +42,9 @@ export interface PostRuns {
   startParts(input: PartsWorkflowInput): Promise<void>;
   /** Whether the run of a round of parts is open. */
   isBringingOutParts(input: PartsWorkflowInput): Promise<boolean>;
-  /** Has publications taken down that somebody has asked for. Repeatable. */
+  /** Has publications taken down that somebody has asked for. Repeatable; a run that was ended from outside is begun anew. */
   startRemoval(input: RemovalInput): Promise<void>;
-  /** Has an approved amendment sent. Repeatable. */
+  /** Has an approved amendment sent. Repeatable; a run that was ended from outside is begun anew. */
   startAmendment(input: AmendmentInput): Promise<void>;
   /** Has a medium fetched from its address. Repeatable: a run that is there, open or closed, is a success. */
   importMedia(input: ImportMediaInput): Promise<void>;
@@ -84,14 +84,15 @@ const againAfterMs = 100;
 export function createPostRuns(client: Client): PostRuns {
   const startOnce = async (
     type: string,
-    options: { workflowId: string; args: unknown[]; staticSummary: string },
+    options: { workflowId: string; args: unknown[]; staticSummary: string; isStartedAgain?: boolean },
   ): Promise<void> => {
+    const { isStartedAgain = false, ...given } = options;
     const start = () =>
       client.workflow.start(type, {
-        ...options,
+        ...given,
         taskQueue: mainTaskQueue,
         workflowTaskTimeout,
-        workflowIdReusePolicy: 'REJECT_DUPLICATE',
+        workflowIdReusePolicy: isStartedAgain ? 'ALLOW_DUPLICATE_FAILED_ONLY' : 'REJECT_DUPLICATE',
         workflowIdConflictPolicy: 'USE_EXISTING',
       });
     try {
@@ -137,12 +138,14 @@ export function createPostRuns(client: Client): PostRuns {
         workflowId: removalWorkflowId(input),
         args: [input],
         staticSummary: 'Takes down what went public',
+        isStartedAgain: true,
       }),
     startAmendment: (input) =>
       startOnce(amendmentWorkflowType, {
         workflowId: amendmentWorkflowId(input),
         args: [input],
         staticSummary: 'Changes what stands in public',
+        isStartedAgain: true,
       }),
     importMedia: (input) =>
       startOnce(importMediaWorkflowType, {

@@ -11,7 +11,7 @@ import {
 import { openClient } from '../../cli/wiring.ts';
 import type { Command } from '../../domain/commands.ts';
 import { resolvePostPolicy } from '../../domain/policy.ts';
-import { postWorkflowId } from '../../workflows/ids.ts';
+import { amendmentWorkflowId, postWorkflowId, removalWorkflowId } from '../../workflows/ids.ts';
 import type { PostWorkflowInput } from '../../workflows/messages.ts';
 import { testEndpoints } from '../support/endpoints.ts';
 
@@ -83,6 +83,27 @@ describe('on a server', () => {
     const last = await handle.describe();
     expect([last.runId, last.status.name]).toEqual([first.runId, 'TERMINATED']);
     await expect(runs.execute(withdraw, input.post)).rejects.toThrow(PostRunMissing);
+  });
+
+  test('begins anew what takes down or changes posts, where its run was ended by hand: people wait for it', async () => {
+    const runs = createPostRuns(client);
+    const input = { tenantId, requestId: randomUUID() };
+    const starts = [
+      [() => runs.startRemoval(input), removalWorkflowId(input)],
+      [() => runs.startAmendment(input), amendmentWorkflowId(input)],
+    ] as const;
+    for (const [start, workflowId] of starts) {
+      const handle = client.workflow.getHandle(workflowId);
+      await start();
+      const first = await handle.describe();
+      await start();
+      expect((await handle.describe()).runId).toBe(first.runId);
+      await handle.terminate('over');
+      await start();
+      const next = await handle.describe();
+      expect([next.runId === first.runId, next.status.name]).toEqual([false, 'RUNNING']);
+      await handle.terminate('over');
+    }
   });
 
   test('tells that no run takes commands for the post', async () => {

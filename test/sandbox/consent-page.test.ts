@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser } from 'playwright-core';
@@ -88,7 +89,11 @@ async function allowedBy(code: string): Promise<{ scope: string; authors: number
         ...{ 'x-restli-protocol-version': '2.0.0', 'content-type': 'application/json' },
       },
       body: JSON.stringify({
-        ...{ author: `urn:li:organization:${number}`, commentary: `By ${code}`, visibility: 'PUBLIC' },
+        ...{
+          author: `urn:li:organization:${number}`,
+          commentary: `Words ${randomInt(1e12)}`,
+          visibility: 'PUBLIC',
+        },
         distribution: {
           ...{ feedDistribution: 'MAIN_FEED', targetEntities: [], thirdPartyDistributionChannels: [] },
         },
@@ -185,7 +190,11 @@ describe('the consent page', () => {
       expect(await seenText(phone.page.locator('h1'))).toBe(`${sandboxPlatforms[platform].name} (sandbox)`);
       expect(await scrollsSideways(phone.page)).toBe(false);
       await phone.page.getByRole('button', { name: 'Allow' }).click();
-      expect(await answerOf(phone)).toEqual({ code: expect.stringMatching(/^[\w-]{32,}$/), state });
+      const { oauth } = sandboxPlatforms[platform];
+      expect(await answerOf(phone)).toEqual({
+        ...{ code: expect.stringMatching(/^[\w-]{32,}$/), state },
+        ...(oauth?.namesIssuer && { iss: `${sandbox.url}/${platform}` }),
+      });
       await phone.close();
       expect(phone.problems).toEqual([]);
     },
