@@ -95,7 +95,7 @@ it('shows a video as a story once, under the address that the list of stories gi
   await stage.control('PATCH', 'settings', { containerProcessingMs: 3_000 });
   const receipt = await stage.commit(cellOf('STORY'), post, handle);
   expect(await find(page(), query, context())).toMatchObject({ kind: 'pending' });
-  await stage.control('PATCH', 'settings', { containerProcessingMs: 150 });
+  await stage.control('PATCH', 'settings', { containerProcessingMs: 20 });
   while ((await find(page(), query, context())).kind === 'pending') await soon();
   const [entry, ...more] = (await stage.ledgerOf(cellOf('STORY'))).slice(before.length);
   expect(more).toEqual([]);
