@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SignJWT } from 'jose';
-import type pg from 'pg';
+import pg from 'pg';
 import { pino } from 'pino';
 import { ProbeError } from '../../adapters/media/probe.ts';
 import type { ProbeBytes } from '../../adapters/media/take-upload.ts';
@@ -257,7 +258,10 @@ export async function startTestApi(change: Partial<ApiDependencies> = {}): Promi
     storage,
     database,
     logLines,
-    send: (method, path, options = {}) => send(url, method, path, options),
+    send: async (method, path, options = {}) => {
+      if (/\/timeline(\?|$)/.test(path)) await untilShown(database.superuserUrl);
+      return send(url, method, path, options);
+    },
     stop: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -265,6 +269,23 @@ export async function startTestApi(change: Partial<ApiDependencies> = {}): Promi
       await database.drop();
     },
   };
+}
+
+/** The timeline shows an event when no transaction of the server that began before it is open: a neighbour's may be. */
+async function untilShown(superuserUrl: string): Promise<void> {
+  const client = new pg.Client({ connectionString: superuserUrl });
+  await client.connect();
+  try {
+    for (const deadline = Date.now() + 15_000; ; await sleep(50)) {
+      const { rowCount } = await client.query(
+        'select from post_events where transaction_id >= pg_snapshot_xmin(pg_current_snapshot()) limit 1',
+      );
+      if (rowCount === 0) return;
+      if (Date.now() > deadline) throw new Error('Events stayed hidden behind a transaction of a neighbour');
+    }
+  } finally {
+    await client.end();
+  }
 }
 
 async function send(url: string, method: string, path: string, options: Send): Promise<Reply> {
