@@ -177,7 +177,7 @@ function timeBlocks(post: PostFacts): Block[] {
 
 const rateBlock = ({ platform, isCapped }: TargetState, atMs: number): Block =>
   isCapped
-    ? untilBlock('rate', `As many posts as ${platform} takes in one day are out; the next is tried at`, atMs)
+    ? untilBlock('rate', `As many posts as ${platform} takes for now are out; the next is tried at`, atMs)
     : untilBlock('rate', `The rate of ${platform} admits it at`, atMs);
 
 function untilBlock(code: BlockCode, what: string, atMs: number): Block {
